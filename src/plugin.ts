@@ -1,0 +1,116 @@
+// The plugin contract: all that a plugin may import from the gateway. Third-party plugins import it as `tollgate/plugin`.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "pino";
+import type { z } from "zod";
+import type { Ledger } from "./ledger/ledger.ts";
+import type { RuleService } from "./rules/service.ts";
+import type { AccountStore, RequestStore } from "./store/store.ts";
+import type {
+  AccessRecord,
+  Call,
+  Clock,
+  CostBound,
+  Decision,
+  Denial,
+  Outcome,
+  Principal,
+  RequestHead,
+  Reservation,
+  Rewrite,
+  Target,
+} from "./types.ts";
+
+export { z } from "zod";
+export type { ErrorCode, ErrorDetails } from "./errors.ts";
+export { GatewayError, SetupError } from "./errors.ts";
+export { hashKey, looksLikeKey } from "./key-secret.ts";
+export type { Ledger } from "./ledger/ledger.ts";
+export type { RuleService } from "./rules/service.ts";
+export type { AccountStore, KeyLookup, RequestStore } from "./store/store.ts";
+export { StoreError } from "./store/store.ts";
+export type * from "./types.ts";
+
+/** What the gateway lends a plugin. */
+export interface Host {
+  /** A child logger that carries the plugin's name. Never log a credential or a body. */
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Keys and teams. */
+  readonly accounts: AccountStore;
+  /** HMAC key for virtual keys' secrets. */
+  readonly pepper: Buffer;
+  /** The compiled rules. */
+  readonly rules: RuleService;
+  /** Quotas: reserve and settle. */
+  readonly ledger: Ledger;
+  /** The request table. */
+  readonly requests: RequestStore;
+  /** An upper bound on what a call can cost at a target, in tokens and nano-USD. */
+  costBound(call: Call, target: Target): CostBound;
+}
+
+/** Asks that a route of the admin listener be served. */
+export interface AdminRoute {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** An exact path, e.g. `/metrics`. */
+  readonly path: string;
+  handle(req: IncomingMessage, res: ServerResponse): void | Promise<void>;
+}
+
+/**
+ * The phases of a request, in this order; a plugin implements one or more. Plugins run in config order
+ * within a phase. A phase may answer at once or with a promise. auth, authorize, inspect and reserve fail
+ * closed: what they throw ends the request (a `GatewayError` with its own code, anything else as 500).
+ * settle and record fail open, loudly: what they throw is logged.
+ */
+export interface PluginHooks {
+  /** Opens what the plugin needs; a throw stops the gateway from starting. The signal aborts at shutdown. */
+  start?(signal: AbortSignal): void | Promise<void>;
+  /** Undoes `start`, also after a `start` that failed half-way. */
+  stop?(): void | Promise<void>;
+  /** Credential → principal; null when the credential is not of this plugin's kind. */
+  authenticate?(request: RequestHead): Principal | null | Promise<Principal | null>;
+  /** Every plugin must allow; the targets left are those that all allow. */
+  authorize?(call: Call, principal: Principal): Decision | Promise<Decision>;
+  /** Looks at the body: nothing to let it pass, a `Denial` to refuse it, a `Rewrite` to replace it. */
+  inspect?(call: Call, principal: Principal): InspectResult | Promise<InspectResult>;
+  /** Holds back what the call may cost at the dearest of `decision.targets`. All plugins' reservations, or none. */
+  reserve?(call: Call, principal: Principal, decision: Decision): Reservation | Promise<Reservation>;
+  /** Told exactly once for each reservation. A promise delays the answer's last byte until it resolves. */
+  settle?(reservation: Reservation, outcome: Outcome): void | Promise<void>;
+  /** Told of every request, refused ones too. Must not wait. */
+  record?(entry: AccessRecord): void;
+  /** Routes on the admin listener. */
+  readonly routes?: readonly AdminRoute[];
+}
+
+/** What `inspect` may say: nothing, a denial (has `message`) or a rewrite (has `body`). */
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that says nothing returns nothing
+export type InspectResult = void | Denial | Rewrite;
+
+/** A plugin: a name, the schema of its config, and a `setup` without side effects. */
+export interface Plugin<Schema extends z.ZodType = z.ZodType> {
+  /** Lower-case letters, digits and dashes. */
+  readonly name: string;
+  /** Schema of the plugin's own config; unknown keys are refused when it is a `z.strictObject`. */
+  readonly config?: Schema;
+  setup(host: Host, config: z.output<Schema>): PluginHooks;
+}
+
+/**
+ * Declares a plugin; a plugin file's default export.
+ *
+ * @example
+ * import { definePlugin, z } from "tollgate/plugin";
+ * export default definePlugin({
+ *   name: "no-secrets",
+ *   config: z.strictObject({ words: z.array(z.string()).min(1) }),
+ *   setup: (_host, config) => ({
+ *     inspect: (call) =>
+ *       config.words.some((word) => call.body.includes(word)) ? { message: "That word may not leave the house" } : undefined,
+ *   }),
+ * });
+ */
+export function definePlugin<Schema extends z.ZodType>(plugin: Plugin<Schema>): Plugin<Schema> {
+  return Object.freeze(plugin);
+}

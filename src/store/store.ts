@@ -1,0 +1,183 @@
+// What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
+import type { AccessRecord, Budget, BudgetWindow, Principal, Subject } from "../types.ts";
+
+/** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
+export type KeyStatus = "active" | "disabled" | "revoked";
+
+/** A virtual key as stored. The secret is not in it: only its hash is kept, and that stays inside the store. */
+export interface KeyRow {
+  readonly id: string;
+  /** Unique among keys. */
+  readonly alias: string;
+  /** `sk-` and the first characters of the secret, for display. */
+  readonly prefix: string;
+  readonly lastFour: string;
+  readonly status: KeyStatus;
+  readonly teamId: string | null;
+  readonly createdMs: number;
+  /** null: never. */
+  readonly expiresMs: number | null;
+}
+
+/** A key found by its secret's hash: its state and, whatever the state, whose it is. */
+export interface KeyLookup {
+  readonly status: KeyStatus;
+  readonly expiresMs: number | null;
+  readonly principal: Principal;
+}
+
+/** What is needed to make a key. The caller makes the secret and hashes it. */
+export interface NewKey {
+  readonly alias: string;
+  readonly hash: Buffer;
+  readonly prefix: string;
+  readonly lastFour: string;
+  readonly teamAlias?: string | undefined;
+  readonly userAlias?: string | undefined;
+  readonly roles?: readonly string[] | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly expiresMs?: number | undefined;
+  readonly budget?: NewBudget | undefined;
+}
+
+/** A budget to put on a key or a team. */
+export interface NewBudget {
+  readonly limitNanoUsd: bigint;
+  readonly window: BudgetWindow;
+}
+
+/** A team as stored. */
+export interface TeamRow extends Subject {
+  readonly createdMs: number;
+  readonly budgets: readonly Budget[];
+}
+
+/** A key as listed: the row, its team and its budgets. */
+export interface KeyListing extends KeyRow {
+  readonly team: Subject | null;
+  readonly budgets: readonly Budget[];
+}
+
+/** Keys and teams. Errors are `StoreError`s. */
+export interface AccountStore {
+  /** Adds a key. `alias_taken` when the alias is in use, `no_such_team` when the team is not there. */
+  createKey(key: NewKey): KeyRow;
+  /** The key whose secret has this hash, or null. */
+  findKey(hash: Buffer): KeyLookup | null;
+  /** All keys, oldest first. */
+  listKeys(): readonly KeyListing[];
+  /** By id or alias. Revoked is final: `revoked` when it is already so and something else is asked. `no_such_key`. */
+  setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow;
+  createTeam(alias: string, budget?: NewBudget): TeamRow;
+  listTeams(): readonly TeamRow[];
+  /** Replaces the budget of that window on the key or team, or adds it. */
+  setBudget(scope: "key" | "team", idOrAlias: string, budget: NewBudget): Budget;
+  /**
+   * A number that grows whenever a key, team or budget changes, by this process or another.
+   * Cheap enough for every request (about a microsecond when nothing changed).
+   */
+  revision(): number;
+}
+
+/** One counter: a quota in one window. */
+export interface CounterId {
+  /** Stable name of the quota, e.g. `budget:bud_123` or `rule:prod.rules:7/team=ml`. */
+  readonly quota: string;
+  /** The window's index, e.g. `2026-11` or `2026-11-21`; sortable within a quota. */
+  readonly window: string;
+}
+
+/** A wish for a larger lease. Amounts are integers in the quota's unit (nano-USD for money). */
+export interface LeaseWish extends CounterId {
+  readonly limit: bigint;
+  /** The least that helps. */
+  readonly need: number;
+  /** What the engine would like, >= need. */
+  readonly want: number;
+}
+
+/** What the store holds of a counter. */
+export interface CounterState extends CounterId {
+  /** Charged and committed, in the quota's unit. */
+  readonly spent: bigint;
+  /** Part of `spent` that was charged for dead processes' leases. */
+  readonly unaccounted: bigint;
+  /** Held by all live processes' leases. */
+  readonly leased: bigint;
+}
+
+/** The answer to a wish list: all granted (amounts in the wishes' order), or the first wish that cannot be met. */
+export type LeaseAnswer =
+  | { readonly ok: true; readonly granted: readonly number[] }
+  | { readonly ok: false; readonly refused: number; readonly state: CounterState };
+
+/** A change of a counter to write at the next commit. */
+export interface CounterChange extends CounterId {
+  /** Added to `spent`. */
+  readonly spend: number;
+  /** Taken off this process's lease (spent or given back). */
+  readonly release: number;
+}
+
+/** Counters, this process's leases on them, and the write batch that makes settlements durable. */
+export interface LedgerStore {
+  /** All or nothing, in one transaction; takes from `limit - spent - leases` what each wish asks. Throws `StoreError` `unavailable`. */
+  lease(wishes: readonly LeaseWish[]): LeaseAnswer;
+  /** The counter as committed (zeros when it has never been used). */
+  counter(id: CounterId): CounterState;
+  /**
+   * Adds to the batch that is committed, in one transaction, at the end of this turn of the event loop.
+   * The promise (one for the whole batch) resolves once it is on disk. A commit that fails is retried with
+   * the later ones; the promise rejects with `unavailable` when it is not through after `commitTimeoutMs`,
+   * and the changes stay queued all the same: spend is never dropped.
+   */
+  commit(changes: readonly CounterChange[]): Promise<void>;
+  /** Says that this process lives. Called every second or so by the gateway; also finds and charges dead processes' leases. */
+  heartbeat(): void;
+  /** Throws `unavailable` when the database cannot be written now (a recent success counts as proof). */
+  probe(): void;
+}
+
+/** A row of `tollgate usage`. */
+export interface UsageRow {
+  /** The group: a key's, team's, user's or model's name, or a day `2026-11-21`. */
+  readonly name: string;
+  readonly requests: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly costNanoUsd: bigint;
+}
+
+/** What usage can be grouped by. */
+export type UsageGroup = "key" | "team" | "user" | "model" | "day";
+
+/** The request table. */
+export interface RequestStore {
+  /** Queues the row into the ledger's current batch: it is committed with this turn's settlements. Never throws. */
+  append(record: AccessRecord): void;
+  /** Sums over requests that arrived at or after `sinceMs`, dearest first (days in order). */
+  usage(group: UsageGroup, sinceMs: number): readonly UsageRow[];
+}
+
+/** An open database. */
+export interface Store {
+  readonly accounts: AccountStore;
+  readonly ledger: LedgerStore;
+  readonly requests: RequestStore;
+  /** Commits what is queued, gives all leases back, closes. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Why the store could not do what was asked. */
+export type StoreErrorCode = "unavailable" | "alias_taken" | "no_such_key" | "no_such_team" | "revoked";
+
+/** An expected failure of the store; `unavailable` covers locked, full and broken databases. */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "StoreError";
+    this.code = code;
+  }
+}
