@@ -144,6 +144,8 @@ export interface Denial {
   readonly message: string;
   /** The rule that decided, where a rule did. */
   readonly ruleId?: string;
+  /** HTTP status of the answer, 400 to 499; the code's own when left out. */
+  readonly status?: number;
 }
 
 /** A guardrail's new body for the request; it is parsed and checked again before it is sent. */

@@ -13,7 +13,7 @@ export interface Quota {
   readonly window: BudgetWindow;
 }
 
-/** A successful reservation: held until `settle` or `void` is called with it, once. */
+/** A successful reservation: held until `settle` is called with it, once. */
 export interface Hold {
   /** Held in each of the quotas, in their unit. */
   readonly amount: number;
@@ -37,13 +37,20 @@ export type ReserveAnswer =
 
 /** The quota engine. */
 export interface Ledger {
-  /** Holds `amount` (an integer >= 0) in every quota, or in none. Throws a `StoreError` `unavailable` when the database cannot be written. */
+  /**
+   * Holds `amount` (an integer >= 0) in every quota, or in none; refused when spent + reserved + amount > limit.
+   * Without quotas it only asks that the database can be written. Throws a `StoreError` `unavailable` when it cannot,
+   * a RangeError when the amount is no such integer.
+   */
   reserve(quotas: readonly Quota[], amount: number): ReserveAnswer;
   /**
    * Charges the actual amount (it may be more than was held: it is posted in full) and frees the rest.
-   * 0 voids the hold. The promise resolves when the charge is on disk. Calling twice with one hold throws.
+   * 0 voids the hold. The promise resolves when the charge is on disk; it is shared by all that settle in this turn.
+   * Calling twice with one hold throws.
    */
   settle(hold: Hold, actual: number): Promise<void>;
-  /** Sum of all holds not yet settled, for drains and tests. */
+  /** Gives idle slack back to the store. Called every second or so, with the store's heartbeat. */
+  releaseIdle(): void;
+  /** How many holds are not yet settled, for drains and tests. */
   readonly holdsOpen: number;
 }

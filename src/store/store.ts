@@ -70,7 +70,7 @@ export interface AccountStore {
   setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow;
   createTeam(alias: string, budget?: NewBudget): TeamRow;
   listTeams(): readonly TeamRow[];
-  /** Replaces the budget of that window on the key or team, or adds it. */
+  /** Replaces the budget of that window on the key or team, or adds it. A replaced one keeps its id, and so what was spent. */
   setBudget(scope: "key" | "team", idOrAlias: string, budget: NewBudget): Budget;
   /**
    * A number that grows whenever a key, team or budget changes, by this process or another.
@@ -90,9 +90,9 @@ export interface CounterId {
 /** A wish for a larger lease. Amounts are integers in the quota's unit (nano-USD for money). */
 export interface LeaseWish extends CounterId {
   readonly limit: bigint;
-  /** The least that helps. */
+  /** The least that helps; 0 asks only whether the limit has been passed. */
   readonly need: number;
-  /** What the engine would like, >= need. */
+  /** What the engine would like, >= need. The store grants what is between the two by `grantFor`. */
   readonly want: number;
 }
 
@@ -111,17 +111,24 @@ export type LeaseAnswer =
   | { readonly ok: true; readonly granted: readonly number[] }
   | { readonly ok: false; readonly refused: number; readonly state: CounterState };
 
-/** A change of a counter to write at the next commit. */
+/** A change of a counter to write at the next commit. Amounts are integers >= 0. */
 export interface CounterChange extends CounterId {
   /** Added to `spent`. */
   readonly spend: number;
-  /** Taken off this process's lease (spent or given back). */
+  /**
+   * Taken off this process's lease (spent or given back). What the lease no longer holds, because this process was
+   * taken for dead and the lease was charged, is taken off that charge instead: `unaccounted` is reversed.
+   */
   readonly release: number;
 }
 
 /** Counters, this process's leases on them, and the write batch that makes settlements durable. */
 export interface LedgerStore {
-  /** All or nothing, in one transaction; takes from `limit - spent - leases` what each wish asks. Throws `StoreError` `unavailable`. */
+  /**
+   * All or nothing, in one transaction; takes from `limit - spent - leases` what each wish asks. What is queued is
+   * committed first, in the same transaction, so that what was given back this turn can be granted.
+   * Throws `StoreError` `unavailable`.
+   */
   lease(wishes: readonly LeaseWish[]): LeaseAnswer;
   /** The counter as committed (zeros when it has never been used). */
   counter(id: CounterId): CounterState;
@@ -129,12 +136,16 @@ export interface LedgerStore {
    * Adds to the batch that is committed, in one transaction, at the end of this turn of the event loop.
    * The promise (one for the whole batch) resolves once it is on disk. A commit that fails is retried with
    * the later ones; the promise rejects with `unavailable` when it is not through after `commitTimeoutMs`,
-   * and the changes stay queued all the same: spend is never dropped.
+   * and the changes stay queued all the same: spend is never dropped. The promise may be ignored: its rejection
+   * is not an unhandled one. Throws `unavailable`, and queues nothing, only once the store is closed.
    */
   commit(changes: readonly CounterChange[]): Promise<void>;
-  /** Says that this process lives. Called every second or so by the gateway; also finds and charges dead processes' leases. */
+  /**
+   * Says that this process lives. Called every second or so by the gateway; also finds and charges dead processes'
+   * leases. Never throws: a database that cannot be written is told by the next `lease` or `probe`, and as an event.
+   */
   heartbeat(): void;
-  /** Throws `unavailable` when the database cannot be written now (a recent success counts as proof). */
+  /** Throws `unavailable` when the database cannot be written now (a success in the last 100 ms counts as proof). */
   probe(): void;
 }
 
@@ -153,10 +164,32 @@ export type UsageGroup = "key" | "team" | "user" | "model" | "day";
 
 /** The request table. */
 export interface RequestStore {
-  /** Queues the row into the ledger's current batch: it is committed with this turn's settlements. Never throws. */
+  /**
+   * Queues the row into the ledger's current batch: it is committed with this turn's settlements, in one transaction,
+   * so that the sum of the rows' costs is the counters' `spent - unaccounted`. Never throws.
+   */
   append(record: AccessRecord): void;
-  /** Sums over requests that arrived at or after `sinceMs`, dearest first (days in order). */
+  /**
+   * Sums over the requests that were sent to a provider and arrived at or after `sinceMs`, dearest first (days in
+   * order, in UTC). A request without the group's field (no team, no user) counts under the name `-`.
+   */
   usage(group: UsageGroup, sinceMs: number): readonly UsageRow[];
+}
+
+/** What a store tells the gateway's log. */
+export type StoreEvent =
+  /** A process died without giving its leases back: they were charged to their counters as `unaccounted`. */
+  | { readonly kind: "recovered"; readonly process: string; readonly pid: number; readonly charged: readonly Charge[] }
+  /** The database cannot be written: `lease` and `probe` throw until it can. */
+  | { readonly kind: "unavailable"; readonly error: StoreError }
+  /** The database can be written again, and all that was queued is. */
+  | { readonly kind: "available"; readonly afterMs: number }
+  /** Rows of refused requests that were not kept while the database could not be written. */
+  | { readonly kind: "rows_dropped"; readonly count: number };
+
+/** A dead process's lease on one counter, in the quota's unit. */
+export interface Charge extends CounterId {
+  readonly amount: bigint;
 }
 
 /** An open database. */
@@ -164,12 +197,24 @@ export interface Store {
   readonly accounts: AccountStore;
   readonly ledger: LedgerStore;
   readonly requests: RequestStore;
-  /** Commits what is queued, gives all leases back, closes. Safe to call twice. */
+  /**
+   * Commits what is queued, gives all leases back, closes. Safe to call twice. Rejects with `unavailable` when what is
+   * queued could not be written within the commit time-out; the leases then stay, for the next process to charge.
+   */
   close(): Promise<void>;
 }
 
 /** Why the store could not do what was asked. */
-export type StoreErrorCode = "unavailable" | "alias_taken" | "no_such_key" | "no_such_team" | "revoked";
+export type StoreErrorCode =
+  | "unavailable"
+  /** Opening only: no such directory, no right, not a Tollgate database, or one that a newer Tollgate wrote. */
+  | "cannot_open"
+  | "alias_taken"
+  | "no_such_key"
+  | "no_such_team"
+  | "revoked"
+  /** A budget below 0 or above the store's largest integer, 2^63 - 1. */
+  | "out_of_range";
 
 /** An expected failure of the store; `unavailable` covers locked, full and broken databases. */
 export class StoreError extends Error {

@@ -1,0 +1,26 @@
+// Decides each call by the rules in force, and keeps the rules in step with their files.
+import { definePlugin, type Host, type RuleLoad, SetupError, z } from "../../src/plugin.ts";
+
+export default definePlugin({
+  name: "iam",
+  config: z.strictObject({}),
+  setup(host) {
+    return {
+      async start(signal) {
+        const load = await host.rules.load();
+        if (!load.ok) throw new SetupError(load.report, 78);
+        announce(host, load);
+        host.rules.watch(signal, (later) => announce(host, later));
+      },
+      authorize: (call, principal) => host.rules.decide(call, principal),
+    };
+  },
+});
+
+/** Logs what a load came to: warnings with a good one, the report with a broken one. */
+function announce({ log }: Host, { ok, generation, hash, files, rules, report }: RuleLoad): void {
+  const facts = { generation, hash, files, rules };
+  if (!ok) log.error({ ...facts, report }, `rules not loaded: keeping generation ${generation}`);
+  else if (report === "") log.info(facts, `rules loaded: generation ${generation}`);
+  else log.warn({ ...facts, report }, `rules loaded with warnings: generation ${generation}`);
+}

@@ -1,0 +1,18 @@
+// The list of commands. Each is imported only when it is asked for: `tollgate --version` loads none.
+import type { Command } from "./command.ts";
+
+/** A command's name and how to get it. */
+export interface CommandEntry {
+  readonly name: string;
+  load(): Promise<Command>;
+}
+
+/** In the order of `tollgate --help`. */
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: "run", load: async () => (await import("./run.ts")).run },
+  { name: "check", load: async () => (await import("./check.ts")).check },
+  { name: "keys", load: async () => (await import("./keys.ts")).keys },
+  { name: "teams", load: async () => (await import("./teams.ts")).teams },
+  { name: "usage", load: async () => (await import("./usage.ts")).usage },
+  { name: "config", load: async () => (await import("./config.ts")).config },
+];

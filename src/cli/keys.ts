@@ -1,0 +1,209 @@
+// `tollgate keys`: makes, lists and switches virtual keys.
+import { SetupError } from "../errors.ts";
+import { displayParts, hashKey, newKeySecret } from "../key-secret.ts";
+import { loadPepper } from "../store/open.ts";
+import type { KeyListing, KeyRow, KeyStatus, NewKey, Store } from "../store/store.ts";
+import { StoreError } from "../store/store.ts";
+import { suggest } from "../suggest.ts";
+import type { Command, Io } from "./command.ts";
+import { parseOptions, usage } from "./options.ts";
+import { runSubcommand } from "./subcommands.ts";
+import { renderTable } from "./table.ts";
+import { noSuchTeam } from "./teams.ts";
+import { budgetJson, budgetText, momentJson, readBudget, readMoment, readName } from "./values.ts";
+import { systemClock, withStore } from "./with-store.ts";
+
+const HELP = `
+Makes, lists and switches virtual keys. Works beside a running gateway: a change counts from the next request on.
+
+Usage:
+  tollgate keys create --alias NAME [options]   make a key; its secret is shown this once
+  tollgate keys list                            all keys, without their secrets
+  tollgate keys disable ID|ALIAS                refuse it until it is enabled again
+  tollgate keys enable ID|ALIAS
+  tollgate keys revoke ID|ALIAS                 refuse it for good
+
+Options of create:
+  --alias NAME        what people call the key; unique
+  --team NAME         the team it belongs to (tollgate teams create makes one)
+  --user NAME         the user it belongs to
+  --role NAME         a role that rules can ask for; may be repeated
+  --tag NAME          a tag that rules can ask for; may be repeated
+  --budget AMOUNT     '$5 per month', with day, week, month, year or total; in single quotes
+  --expires WHEN      a duration (30d, 12h) or a date (2027-01-31, 00:00 UTC); never when left out
+
+Options of all:
+  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+  --json              JSON on stdout
+
+Examples:
+  tollgate keys create --alias ci --team search --budget '$5 per month' --expires 90d
+  KEY=$(tollgate keys create --alias dev)
+  tollgate keys revoke ci
+`;
+
+export const keys: Command = {
+  name: "keys",
+  summary: "make, list and switch virtual keys",
+  help: HELP.trimStart(),
+  run: async (argv, io) =>
+    runSubcommand(
+      "keys",
+      {
+        create,
+        list,
+        disable: (rest, to) => setStatus("disable", "disabled", rest, to),
+        enable: (rest, to) => setStatus("enable", "active", rest, to),
+        revoke: (rest, to) => setStatus("revoke", "revoked", rest, to),
+      },
+      argv,
+      io,
+    ),
+};
+
+const CREATE = {
+  alias: { type: "string" },
+  team: { type: "string" },
+  user: { type: "string" },
+  role: { type: "string", multiple: true },
+  tag: { type: "string", multiple: true },
+  budget: { type: "string" },
+  expires: { type: "string" },
+} as const;
+
+/** A key to make, but for its secret. */
+type KeyWish = Omit<NewKey, "hash" | "prefix" | "lastFour">;
+
+async function create(argv: readonly string[], io: Io): Promise<number> {
+  const { values } = parseOptions(argv, { command: "keys create", options: CREATE });
+  const wish = readWish(values);
+  const secret = newKeySecret();
+  const row = await withStore(io, values.config, (store, config) => {
+    const hash = hashKey(secret, loadPepper(config, io.env));
+    return insert(store, { ...wish, ...displayParts(secret), hash });
+  });
+  if (values.json) io.stdout.write(`${JSON.stringify(createdJson(row, secret, wish))}\n`);
+  else {
+    io.stdout.write(`${secret}\n`);
+    io.stderr.write(`key ${row.alias} (${row.id}) made; its secret is shown this once\n`);
+  }
+  return 0;
+}
+
+function readWish(values: ReturnType<typeof parseOptions<typeof CREATE>>["values"]): KeyWish {
+  const command = "keys create";
+  if (values.alias === undefined) throw usage(command, "--alias is missing: give the key a name");
+  const nowMs = systemClock.nowMs();
+  const { team, user, expires, budget } = values;
+  const expiresMs = expires === undefined ? undefined : readMoment(command, "--expires", expires, nowMs, 1);
+  if (expiresMs !== undefined && expiresMs <= nowMs) throw usage(command, "--expires is in the past");
+  return {
+    alias: readName(command, "--alias", values.alias),
+    teamAlias: team,
+    userAlias: user === undefined ? undefined : readName(command, "--user", user),
+    roles: (values.role ?? []).map((role) => readName(command, "--role", role)),
+    tags: (values.tag ?? []).map((tag) => readName(command, "--tag", tag)),
+    expiresMs,
+    budget: budget === undefined ? undefined : readBudget(command, budget),
+  };
+}
+
+function insert(store: Store, key: NewKey): KeyRow {
+  try {
+    return store.accounts.createKey(key);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.code === "no_such_team") throw noSuchTeam(key.teamAlias ?? "", store);
+    if (error.code !== "alias_taken") throw error;
+    throw new SetupError(`a key is called \`${key.alias}\` already: choose another alias`, 1, error);
+  }
+}
+
+function createdJson(row: KeyRow, secret: string, wish: KeyWish): object {
+  return {
+    id: row.id,
+    key: secret,
+    alias: row.alias,
+    team: wish.teamAlias ?? null,
+    user: wish.userAlias ?? null,
+    roles: wish.roles,
+    tags: wish.tags,
+    status: row.status,
+    budget: wish.budget === undefined ? null : budgetJson(wish.budget),
+    created: momentJson(row.createdMs),
+    expires: momentJson(row.expiresMs),
+  };
+}
+
+async function list(argv: readonly string[], io: Io): Promise<number> {
+  const { values } = parseOptions(argv, { command: "keys list", options: {} });
+  const all = await withStore(io, values.config, (store) => store.accounts.listKeys());
+  const nowMs = systemClock.nowMs();
+  if (values.json) io.stdout.write(`${JSON.stringify({ keys: all.map((key) => listedJson(key, nowMs)) })}\n`);
+  else if (all.length === 0) io.stderr.write("there are no keys: `tollgate keys create --alias NAME` makes one\n");
+  else io.stdout.write(listTable(all, nowMs));
+  return 0;
+}
+
+function listedJson(key: KeyListing, nowMs: number): object {
+  return {
+    id: key.id,
+    alias: key.alias,
+    prefix: key.prefix,
+    last_four: key.lastFour,
+    status: statusOf(key, nowMs),
+    team: key.team?.alias ?? null,
+    budgets: key.budgets.map(budgetJson),
+    created: momentJson(key.createdMs),
+    expires: momentJson(key.expiresMs),
+  };
+}
+
+function listTable(all: readonly KeyListing[], nowMs: number): string {
+  const titles = ["ID", "ALIAS", "KEY", "STATUS", "TEAM", "BUDGET", "CREATED", "EXPIRES"];
+  const columns = titles.map((title) => ({ title, align: "left" as const }));
+  const day = (ms: number | null): string => momentJson(ms)?.slice(0, 10) ?? "never";
+  const rows = all.map((key) => [
+    key.id,
+    key.alias,
+    `${key.prefix}…${key.lastFour}`,
+    statusOf(key, nowMs),
+    key.team?.alias ?? "-",
+    budgetText(key.budgets) || "-",
+    day(key.createdMs),
+    day(key.expiresMs),
+  ]);
+  return renderTable(columns, rows);
+}
+
+function statusOf(key: KeyRow, nowMs: number): KeyStatus | "expired" {
+  return key.status === "active" && key.expiresMs !== null && key.expiresMs <= nowMs ? "expired" : key.status;
+}
+
+async function setStatus(verb: string, status: KeyStatus, argv: readonly string[], io: Io): Promise<number> {
+  const command = `keys ${verb}`;
+  const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS"] });
+  const name = positionals[0] ?? "";
+  const row = await withStore(io, values.config, (store) => change(store, name, status));
+  if (values.json) io.stdout.write(`${JSON.stringify({ id: row.id, alias: row.alias, status: row.status })}\n`);
+  else io.stderr.write(`key ${row.alias} (${row.id}) is ${row.status}\n`);
+  return 0;
+}
+
+function change(store: Store, name: string, status: KeyStatus): KeyRow {
+  try {
+    return store.accounts.setKeyStatus(name, status);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.code === "revoked") {
+      throw new SetupError(`the key \`${name}\` is revoked, and that is final: make a new one`, 1, error);
+    }
+    if (error.code !== "no_such_key") throw error;
+    const near = suggest(
+      name,
+      store.accounts.listKeys().map((key) => key.alias),
+    );
+    const help = near === null ? "`tollgate keys list` shows all" : `did you mean \`${near}\`?`;
+    throw new SetupError(`no key has the id or alias \`${name}\`: ${help}`, 1, error);
+  }
+}

@@ -1,0 +1,54 @@
+// Values on the command line: names, budgets, moments; and the same as JSON.
+import { parseDuration } from "../config/units.ts";
+import { formatUsd, parseUsd } from "../money.ts";
+import type { NewBudget } from "../store/store.ts";
+import type { Budget, BudgetWindow } from "../types.ts";
+import { usage } from "./options.ts";
+
+const WINDOWS: readonly BudgetWindow[] = ["day", "week", "month", "year", "total"];
+const NAME_LENGTH_MAX = 128;
+
+/** An alias, role or tag: printable, not padded with blanks. */
+export function readName(command: string, option: string, text: string): string {
+  const isFit = text === text.trim() && text.length <= NAME_LENGTH_MAX && !/\p{Cc}/u.test(text);
+  if (isFit && text !== "") return text;
+  throw usage(command, `${option} takes up to ${NAME_LENGTH_MAX} printable characters, without blanks around them`);
+}
+
+/** `$5 per month`, `$0.50/day`, `$100 total` → nano-USD and window. */
+export function readBudget(command: string, text: string): NewBudget {
+  const match = /^(\S*?)\s*(?:(?:\s|^)per\s+|\/\s*|\s)\s*([a-z]+)$/i.exec(text.trim());
+  const limitNanoUsd = parseUsd(match?.[1] ?? "");
+  const window = WINDOWS.find((one) => one === match?.[2]?.toLowerCase());
+  if (limitNanoUsd !== null && window !== undefined) return { limitNanoUsd, window };
+  const eaten = /^\s*(?:\.\d+\s*)?per\b/.test(text) ? " (the shell takes `$5` away unless it is in single quotes)" : "";
+  throw usage(command, `not a budget: write '$5 per month', with day, week, month, year or total${eaten}`);
+}
+
+/** `30d` from now, `2027-01-31` (00:00 UTC) or `2027-01-31T12:00:00Z` → milliseconds since the epoch. */
+export function readMoment(command: string, option: string, text: string, nowMs: number, sign: 1 | -1): number {
+  const duration = parseDuration(text);
+  if (duration.ok) return nowMs + sign * duration.value;
+  const isDate = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text);
+  const moment = isDate ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(moment)) return moment;
+  throw usage(command, `${option} takes a duration (30d, 12h) or a date (2027-01-31, 2027-01-31T12:00:00Z)`);
+}
+
+/** A budget in JSON output. */
+export function budgetJson(budget: Pick<Budget, "limitNanoUsd" | "window">): { limit_usd: string; window: string } {
+  return { limit_usd: formatUsd(budget.limitNanoUsd), window: budget.window };
+}
+
+/** Budgets for people: `$5 per month, $100 total`. */
+export function budgetText(budgets: readonly Pick<Budget, "limitNanoUsd" | "window">[]): string {
+  const texts = budgets.map(({ limitNanoUsd, window }) =>
+    window === "total" ? `$${formatUsd(limitNanoUsd)} total` : `$${formatUsd(limitNanoUsd)} per ${window}`,
+  );
+  return texts.join(", ");
+}
+
+/** ISO 8601 in UTC, or null. */
+export function momentJson(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

@@ -1,0 +1,36 @@
+// Opens the database for a command, beside a running gateway too, and closes it whatever happens.
+
+import type { Config } from "../config/model.ts";
+import { loadConfig } from "../config.ts";
+import { SetupError } from "../errors.ts";
+import { openStore } from "../store/open.ts";
+import { type Store, StoreError } from "../store/store.ts";
+import type { Clock } from "../types.ts";
+import type { Io } from "./command.ts";
+
+/** The machine's clocks. */
+export const systemClock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+/**
+ * Runs `work` on the config's database.
+ * @throws SetupError 78 when the config or the database cannot be opened, 1 when the store refuses
+ */
+export async function withStore<T>(
+  io: Io,
+  configPath: string | undefined,
+  work: (store: Store, config: Config) => T,
+): Promise<T> {
+  const config = loadConfig({ path: configPath, cwd: io.cwd, env: io.env });
+  const store = openStore(config, { clock: systemClock });
+  try {
+    return work(store, config);
+  } catch (error) {
+    throw error instanceof StoreError ? new SetupError(lowerFirst(error.message), 1, error) : error;
+  } finally {
+    await store.close();
+  }
+}
+
+function lowerFirst(text: string): string {
+  return `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}

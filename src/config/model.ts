@@ -1,0 +1,97 @@
+// The effective config as the rest of the gateway reads it: plain, parsed, frozen.
+import type { Price, Wire } from "../types.ts";
+import type { ConfigSource } from "./source.ts";
+import type { Address } from "./units.ts";
+
+/** Where a file or folder named by the config came from. */
+export type RulesOrigin = "config" | "working directory" | "shipped";
+
+/** A provider: whom to dial, in which format, with which key. */
+export interface ProviderConfig {
+  readonly name: string;
+  /** An http(s) URL without a trailing slash, or `demo:` for the built-in demo provider. */
+  readonly baseUrl: string;
+  /** The formats that it speaks; at least one. */
+  readonly wires: readonly Wire[];
+  /** Secret. null: none is sent. */
+  readonly apiKey: string | null;
+  /** The models to offer; null: those the price catalogue has for it. */
+  readonly models: readonly string[] | null;
+}
+
+/** An alias, or a model of one's own. */
+export interface ModelConfig {
+  /** The name callers write. */
+  readonly alias: string;
+  readonly provider: string;
+  /** What the provider calls it. */
+  readonly model: string;
+  /** null: the catalogue's price. */
+  readonly price: Price | null;
+  /** Tokens; null: the catalogue's. */
+  readonly contextTokens: number | null;
+  /** Tokens; null: the catalogue's. */
+  readonly outputTokensMax: number | null;
+}
+
+/** One entry of `plugins`. */
+export interface PluginEntry {
+  /** A built-in's name, an absolute path, or a package's name. */
+  readonly use: string;
+  /** As written, interpolated; the plugin's own schema reads it. May hold secrets. undefined when there is none. */
+  readonly config: unknown;
+  /** `config` with every value masked that is or may be a secret. */
+  readonly shown: unknown;
+  /** Where the entry stands, for errors in `config`; null for a default. */
+  readonly source: ConfigSource | null;
+  /** Path of `config` in the source, also where there is none. */
+  readonly path: readonly PropertyKey[];
+}
+
+/** Ceilings: bytes, counts, milliseconds. */
+export interface LimitsConfig {
+  readonly bodyBytesMax: number;
+  readonly headersMax: number;
+  readonly answerBytesMax: number;
+  readonly requestTimeoutMs: number;
+  readonly upstreamTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly drainMs: number;
+}
+
+/** The gateway's own log. */
+export interface LogConfig {
+  readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+  /** `auto`: for people on a terminal, else JSON. */
+  readonly format: "auto" | "json" | "pretty";
+  /** Absolute path; null: stderr. */
+  readonly file: string | null;
+}
+
+/** The whole config. */
+export interface Config {
+  /** Absolute path of the file; null when there is none and all are defaults. */
+  readonly file: string | null;
+  /** What relative paths are relative to. */
+  readonly directory: string;
+  readonly listen: Address;
+  readonly admin: {
+    readonly listen: Address;
+    /** Secret. null: to be made and printed at start; then `listen` is loopback. */
+    readonly key: string | null;
+  };
+  /** `sqlite:` and an absolute path, or a `postgres://` URL. May hold a password. */
+  readonly database: string;
+  readonly rules: { readonly directory: string; readonly origin: RulesOrigin };
+  /** IANA name. */
+  readonly timezone: string;
+  readonly durability: "normal" | "full";
+  readonly providers: readonly ProviderConfig[];
+  readonly models: readonly ModelConfig[];
+  readonly plugins: readonly PluginEntry[];
+  readonly limits: LimitsConfig;
+  /** IP addresses and CIDR ranges. */
+  readonly trustedProxies: readonly string[];
+  readonly errorFormat: "openai" | "llmgateway" | "detail";
+  readonly log: LogConfig;
+}

@@ -1,0 +1,170 @@
+// The tree that the parser makes of one statement. Spans are offsets into that statement's own text.
+import type { Literal } from "./literal.ts";
+
+/** Offsets in UTF-16 units, end excluded. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A bare word: a glob when it holds `*` or `?`. */
+export interface WordValue {
+  readonly kind: "word";
+  readonly text: string;
+  readonly span: Span;
+}
+
+/** A quoted value: always literal. */
+export interface TextValue {
+  readonly kind: "text";
+  readonly text: string;
+  readonly span: Span;
+}
+
+/** A number with or without a unit, a time, a date or an address. */
+export interface LiteralValue {
+  readonly kind: "literal";
+  readonly literal: Literal;
+  /** As written. */
+  readonly text: string;
+  readonly span: Span;
+}
+
+export type Value = WordValue | TextValue | LiteralValue;
+
+export interface ListNode {
+  readonly kind: "list";
+  readonly items: readonly Value[];
+  readonly span: Span;
+}
+
+/** `@name`; `name` has no `@`. */
+export interface NameNode {
+  readonly kind: "name";
+  readonly name: string;
+  readonly span: Span;
+}
+
+export interface RangeNode {
+  readonly kind: "range";
+  readonly low: Value;
+  readonly high: Value;
+  readonly span: Span;
+}
+
+export type Operand = Value | ListNode | NameNode | RangeNode;
+
+/** `team not [a, b]`. */
+export interface SelectorNode {
+  readonly kind: "selector";
+  readonly subject: string;
+  readonly negated: boolean;
+  readonly operand: Value | ListNode | NameNode;
+  readonly span: Span;
+}
+
+/** `header["x"]`, `price.input`. */
+export interface AttributeNode {
+  readonly name: string;
+  readonly param: string | null;
+  readonly span: Span;
+}
+
+export type Comparison = "=" | "<" | "<=" | ">" | ">=";
+
+/** `attr op operand`; `!=`, `not in` and `not has` are their opposites, negated. */
+export interface CompareNode {
+  readonly kind: "compare";
+  readonly attribute: AttributeNode;
+  readonly op: Comparison | "in" | "has";
+  readonly negated: boolean;
+  readonly operand: Operand;
+  readonly span: Span;
+}
+
+/** `attr is set`, or negated `attr is unset`. */
+export interface IsSetNode {
+  readonly kind: "is-set";
+  readonly attribute: AttributeNode;
+  readonly negated: boolean;
+  readonly span: Span;
+}
+
+/** An attribute that stands alone, as `stream`. */
+export interface BareNode {
+  readonly kind: "bare";
+  readonly attribute: AttributeNode;
+  readonly span: Span;
+}
+
+export interface LogicNode {
+  readonly kind: "and" | "or";
+  readonly parts: readonly Expr[];
+  readonly span: Span;
+}
+
+export interface NotNode {
+  readonly kind: "not";
+  readonly part: Expr;
+  readonly span: Span;
+}
+
+export type Expr = LogicNode | NotNode | NameNode | SelectorNode | CompareNode | IsSetNode | BareNode;
+
+export interface Meta {
+  readonly as?: string;
+  readonly because?: string;
+  readonly owner?: string;
+  /** Days since 1970-01-01. */
+  readonly until?: { readonly day: number; readonly span: Span };
+  readonly status?: { readonly code: number; readonly span: Span };
+}
+
+export type Effect = "deny" | "allow" | "only";
+
+export interface RuleNode {
+  readonly kind: "rule";
+  readonly mode: "live" | "shadow" | "off";
+  readonly effect: Effect;
+  readonly selectors: readonly SelectorNode[];
+  readonly scope: readonly SelectorNode[];
+  readonly when: Expr | null;
+  readonly unless: Expr | null;
+  readonly meta: Meta;
+  readonly span: Span;
+}
+
+export interface ScopeNode {
+  readonly kind: "scope";
+  readonly scope: readonly SelectorNode[];
+  readonly rules: readonly RuleNode[];
+  readonly span: Span;
+}
+
+export interface LetNode {
+  readonly kind: "let";
+  readonly name: NameNode;
+  readonly value: ListNode | Expr;
+  readonly span: Span;
+}
+
+export interface DefaultNode {
+  readonly kind: "default";
+  readonly effect: "allow" | "deny";
+  readonly scope: readonly SelectorNode[];
+  readonly span: Span;
+}
+
+export interface VersionNode {
+  readonly kind: "version";
+  readonly version: Value;
+  readonly span: Span;
+}
+
+export interface TimezoneNode {
+  readonly kind: "timezone";
+  readonly zone: string;
+  readonly span: Span;
+}
+
+export type Statement = RuleNode | ScopeNode | LetNode | DefaultNode | VersionNode | TimezoneNode;

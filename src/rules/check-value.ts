@@ -1,0 +1,237 @@
+// Types values against attributes: an operand → a test, or a finding that says why it does not fit.
+import type { LiteralValue, Operand, RangeNode, Span, Value } from "./ast.ts";
+import type { Attribute, AttributeRef, ValueType } from "./attributes.ts";
+import type { CheckSet, Place } from "./check-context.ts";
+import type { Test } from "./checked.ts";
+import { globMatches } from "./glob.ts";
+import { type Net, parseNet } from "./ip.ts";
+import { barePrice, type Dimension } from "./literal.ts";
+import { WEEKDAYS } from "./local-time.ts";
+import { near } from "./mistakes.ts";
+import { isGlobValue } from "./nodes.ts";
+import { quote } from "./syntax-error.ts";
+
+/** $0.001/M and $1000/M in pico-USD per token: prices outside are most likely in the wrong unit. */
+const PRICE_MIN = 1_000;
+const PRICE_MAX = 1_000_000_000;
+
+const PLAIN: Record<ValueType, string> = {
+  name: "a name",
+  bool: "true or false",
+  number: "a number",
+  price: "a price",
+  tokens: "a number of tokens",
+  bytes: "a number of bytes",
+  duration: "a duration",
+  ip: "an address",
+  time: "a time of day",
+  date: "a date",
+  weekday: "a weekday",
+};
+
+const EXAMPLE: Partial<Record<ValueType, string>> = {
+  price: "write it as `$10/M`, or as `10` for USD per million tokens",
+  tokens: "write it as `8k` or `8000`",
+  bytes: "write it as `2MB`",
+  duration: "write it as `30s`, `5m`, `1h` or `7d`",
+  ip: "write it as `10.0.0.0/8`",
+  time: "write it as `22:00`",
+  date: "write it as `2027-01-31`",
+  weekday: `the weekdays are ${WEEKDAYS.join(", ")}`,
+  bool: "write `true` or `false`",
+};
+
+/** Dimensions that a type takes beside its own: a bare number counts in the attribute's unit. */
+const TAKES: Partial<Record<ValueType, readonly Dimension[]>> = {
+  number: ["number"],
+  price: ["price", "number"],
+  tokens: ["tokens", "number"],
+  bytes: ["bytes", "number"],
+  duration: ["duration"],
+  time: ["time"],
+  date: ["date"],
+};
+
+/** Types values of one statement. */
+export class ValueChecker {
+  private readonly set: CheckSet;
+  private readonly place: Place;
+
+  constructor(set: CheckSet, place: Place) {
+    this.set = set;
+    this.place = place;
+  }
+
+  /** Values that the attribute may equal → a test; null after a finding. `at` is where the values stand. */
+  equality(ref: AttributeRef, values: readonly Value[], at: Place): Test | null {
+    const { attribute } = ref;
+    if (attribute.type === "name") return this.names(attribute, values, at);
+    if (attribute.type === "ip") return this.nets(values, at);
+    const numbers = values.map((value) => this.number(attribute, value, at));
+    return numbers.some((value) => value === null)
+      ? null
+      : { kind: "numbers", values: numbers.filter((n) => n !== null) };
+  }
+
+  /** `low..high` → a test; null after a finding. */
+  range(ref: AttributeRef, node: RangeNode): Test | null {
+    const { attribute } = ref;
+    if (attribute.type === "name" || attribute.type === "bool" || attribute.type === "ip") {
+      return this.fail(
+        node.span,
+        "E205",
+        `${quote(ref.text)} is ${PLAIN[attribute.type]}: it has no ranges`,
+        "list the values",
+      );
+    }
+    const low = this.number(attribute, node.low, this.place);
+    const high = this.number(attribute, node.high, this.place);
+    if (low === null || high === null) return null;
+    const wraps = attribute.type === "time" || attribute.type === "weekday" || attribute.name === "hour";
+    const openEnd = attribute.type === "time";
+    if (low > high && !wraps)
+      return this.fail(node.span, "E216", "the range is empty", "write the smaller value first");
+    if (low === high && openEnd)
+      return this.fail(
+        node.span,
+        "E216",
+        "the range is empty: its end is not part of it",
+        "for a whole day leave it out",
+      );
+    return { kind: "range", low, high, openEnd };
+  }
+
+  /** A value of a type that counts → its number; null after a finding. */
+  number(attribute: Attribute, value: Value, at: Place): number | null {
+    if (attribute.type === "weekday") return this.weekday(value, at);
+    if (value.kind === "literal" && "value" in value.literal) {
+      const { dimension } = value.literal;
+      if (TAKES[attribute.type]?.includes(dimension)) return this.sized(attribute, value, value.literal.value, at);
+    }
+    const what = value.kind === "literal" ? PLAIN_DIMENSION[value.literal.dimension] : "a name";
+    const message = `${quote(attribute.name)} is ${PLAIN[attribute.type]}, ${quote(value.text)} is ${what}`;
+    return this.fail(value.span, "E204", message, unitHelp(attribute.type, value), at);
+  }
+
+  /** Values of an operand other than a range: those of a list, or the one that it is. */
+  static valuesOf(operand: Exclude<Operand, RangeNode>): readonly Value[] {
+    if (operand.kind === "name") throw new Error("a name is resolved before its values are read");
+    return operand.kind === "list" ? operand.items : [operand];
+  }
+
+  private sized(attribute: Attribute, value: LiteralValue, read: number, at: Place): number | null {
+    if (attribute.type !== "price") return read;
+    const bare = value.literal.dimension === "number";
+    const price = bare ? barePrice(value.text) : read;
+    if (price === null)
+      return this.fail(
+        value.span,
+        "E107",
+        `${quote(value.text)} is too fine for a price`,
+        "six decimals of USD per million tokens are kept",
+        at,
+      );
+    if (price !== 0 && (price < PRICE_MIN || price > PRICE_MAX)) {
+      const message = `${quote(value.text)} is ${price < PRICE_MIN ? "below $0.001/M" : "above $1000/M"}`;
+      this.set.report(at, value.span, "W302", message, "prices are in USD per million tokens");
+    }
+    return price;
+  }
+
+  private weekday(value: Value, at: Place): number | null {
+    const index = WEEKDAYS.indexOf(value.text as (typeof WEEKDAYS)[number]);
+    if (value.kind !== "literal" && index !== -1) return index;
+    return this.fail(
+      value.span,
+      "E206",
+      `${quote(value.text)} is no weekday`,
+      near(value.text.slice(0, 3), WEEKDAYS) ?? EXAMPLE.weekday ?? null,
+      at,
+    );
+  }
+
+  private names(attribute: Attribute, values: readonly Value[], at: Place): Test | null {
+    const exact: string[] = [];
+    const globs: string[] = [];
+    let ok = true;
+    for (const value of values) {
+      if (value.kind === "literal" && value.literal.dimension !== "number") {
+        const help = `put it in quotes if it is a name: ${quote(`"${value.text}"`)}`;
+        this.fail(
+          value.span,
+          "E204",
+          `${quote(attribute.name)} is a name, ${quote(value.text)} is ${PLAIN_DIMENSION[value.literal.dimension]}`,
+          help,
+          at,
+        );
+        ok = false;
+      } else if (!this.known(attribute, value, at)) ok = false;
+      else if (isGlobValue(value)) globs.push(value.text);
+      else exact.push(value.text);
+    }
+    return ok ? { kind: "names", exact, globs } : null;
+  }
+
+  /** False when the value is none of a closed vocabulary; a warning when none of an open one. */
+  private known(attribute: Attribute, value: Value, at: Place): boolean {
+    if (attribute.known === undefined) return true;
+    const names = [...attribute.known.values(this.set.vocabulary)];
+    if (names.length === 0) return true;
+    const glob = isGlobValue(value);
+    if (names.some((name) => (glob ? globMatches(value.text, name) : name === value.text))) return true;
+    const message = `${glob ? "no" : "unknown"} ${attribute.name} ${glob ? `matches ${quote(value.text)}` : quote(value.text)}`;
+    if (attribute.known.closed) {
+      this.fail(value.span, "E206", message, near(value.text, names) ?? `one of ${names.join(", ")}`, at);
+      return false;
+    }
+    this.set.report(at, value.span, "W301", message, glob ? null : near(value.text, names));
+    return true;
+  }
+
+  private nets(values: readonly Value[], at: Place): Test | null {
+    const nets: Net[] = [];
+    let ok = true;
+    for (const value of values) {
+      const net = value.kind === "literal" && "net" in value.literal ? value.literal.net : parseNet(value.text);
+      if (net !== null) nets.push(net);
+      else {
+        this.fail(value.span, "E204", `\`ip\` is an address, ${quote(value.text)} is none`, EXAMPLE.ip ?? null, at);
+        ok = false;
+      }
+    }
+    return ok ? { kind: "nets", nets } : null;
+  }
+
+  private fail(
+    span: Span,
+    code: Parameters<CheckSet["report"]>[2],
+    message: string,
+    help: string | null,
+    at: Place = this.place,
+  ): null {
+    this.set.report(at, span, code, message, help);
+    return null;
+  }
+}
+
+const PLAIN_DIMENSION: Record<Dimension | "ip", string> = {
+  number: "a number",
+  money: "an amount of money",
+  price: "a price",
+  tokens: "a number of tokens",
+  bytes: "a number of bytes",
+  duration: "a duration",
+  percent: "a percentage",
+  time: "a time of day",
+  date: "a date",
+  ip: "an address",
+};
+
+/** Says how to write the value, in its own digits where only the unit is wrong. */
+function unitHelp(type: ValueType, value: Value): string | null {
+  if (type === "price" && value.kind === "literal" && value.literal.dimension === "money") {
+    return `a price is per tokens: write \`${value.text}/M\` or \`${value.text}/k\``;
+  }
+  if (type === "tokens" && /^\d+m$/.test(value.text)) return `\`m\` is minutes: write \`${value.text.slice(0, -1)}M\``;
+  return EXAMPLE[type] ?? null;
+}

@@ -1,0 +1,78 @@
+// The checked tree: names resolved, values typed. What the compiler, the interpreter and the sentences read.
+import type { Effect } from "./ast.ts";
+import type { AttributeRef } from "./attributes.ts";
+import type { Net } from "./ip.ts";
+import type { Zone } from "./local-time.ts";
+import type { Source } from "./source.ts";
+
+/** What an attribute's value is tested for. Numbers are in the attribute's own unit. */
+export type Test =
+  | { readonly kind: "names"; readonly exact: readonly string[]; readonly globs: readonly string[] }
+  | { readonly kind: "order"; readonly op: "<" | "<=" | ">" | ">="; readonly value: number }
+  | { readonly kind: "numbers"; readonly values: readonly number[] }
+  /** From `low` to `high`; round the clock or the week when `low` is above `high`. */
+  | { readonly kind: "range"; readonly low: number; readonly high: number; readonly openEnd: boolean }
+  | { readonly kind: "nets"; readonly nets: readonly Net[] }
+  | { readonly kind: "true" }
+  | { readonly kind: "false" }
+  | { readonly kind: "set" };
+
+/** One test of one attribute. */
+export interface Leaf {
+  readonly kind: "test";
+  readonly ref: AttributeRef;
+  readonly test: Test;
+  readonly negated: boolean;
+  /** How a sentence puts it, e.g. `price > $10/M`. */
+  readonly text: string;
+}
+
+/** A condition. `and` without parts is true. */
+export type Cond =
+  | { readonly kind: "and" | "or"; readonly parts: readonly Cond[] }
+  | { readonly kind: "not"; readonly part: Cond }
+  /** `@name`, with what it stands for. */
+  | { readonly kind: "named"; readonly name: string; readonly part: Cond }
+  | Leaf;
+
+/** A rule. It fires when `fires` holds (see Meaning in the README) and its `until` is not past. */
+export interface CheckedRule {
+  readonly id: string;
+  readonly source: Source;
+  /** Offset in the source. */
+  readonly start: number;
+  readonly end: number;
+  readonly mode: "live" | "shadow" | "off";
+  readonly effect: Effect;
+  /** For `only`: in scope and not what is selected. */
+  readonly fires: Cond;
+  /** The last local day on which the rule is in force, days since 1970-01-01; null for ever. */
+  readonly untilDay: number | null;
+  readonly zone: Zone;
+  readonly because: string | null;
+  /** HTTP status of a denial, or null for the code's own. */
+  readonly status: number | null;
+  readonly owner: string | null;
+  /** The parts of `fires` as they were written, for sentences. */
+  readonly written: {
+    readonly selectors: readonly Cond[];
+    readonly scope: readonly Cond[];
+    readonly when: Cond | null;
+    readonly unless: Cond | null;
+  };
+}
+
+/** A `default` line. */
+export interface CheckedDefault {
+  readonly id: string;
+  readonly source: Source;
+  readonly start: number;
+  readonly effect: "allow" | "deny";
+  readonly scope: readonly Leaf[];
+}
+
+/** A checked rule set without errors: rules by (file, place), defaults most specific first, the unscoped one last. */
+export interface CheckedSet {
+  readonly rules: readonly CheckedRule[];
+  readonly defaults: readonly CheckedDefault[];
+}

@@ -1,0 +1,87 @@
+// What the checker says: the table of codes, and one finding with its place.
+import type { Span } from "./ast.ts";
+import type { Source } from "./source.ts";
+
+/** Every code, in plain words. `E…` rejects the file, `W…` does not. The README's list is tested against it. */
+export const CODES = Object.freeze({
+  E101: "something else was expected here",
+  E102: "no such effect or statement",
+  E103: "no such subject or clause",
+  E104: "a quoted text is not closed, or has an escape that is not known",
+  E105: "a character that the language does not use",
+  E106: "a bracket is not closed, or closes nothing",
+  E107: "a number, unit, time, date or address that cannot be read",
+  E108: "a habit from another language",
+  E109: "a value is missing",
+  E110: "a statement that this version does not enforce yet",
+  E111: "a clause is given twice",
+  E112: "brackets or `not` are nested too deeply",
+  E201: "no such attribute",
+  E202: "no such `@name`",
+  E203: "an `@name` of the wrong kind",
+  E204: "values of different dimensions are compared",
+  E205: "the operator does not fit the attribute",
+  E206: "not one of the attribute's values",
+  E207: "no unscoped `default` line",
+  E208: "two `default` lines for the same requests disagree",
+  E209: "an `@name` is made twice",
+  E210: "an `@name` is made of itself",
+  E211: "`only` does not say what",
+  E212: "an attribute that this version cannot read yet",
+  E213: "a language version that this version does not read",
+  E214: "no such time zone, or two of them in one file",
+  E215: "a header that rules may not read",
+  E216: "an empty range, or one that mixes dimensions",
+  E217: "a status that a denial cannot have",
+  E218: "the rules cannot be read",
+  W301: "a model, provider, team or key that nothing here has",
+  W302: "a price outside $0.001/M to $1000/M",
+  W303: "the same rule twice",
+  W304: "an `allow` that changes nothing",
+  W305: "`until` is past",
+  W306: "a deny that a caller can dodge",
+  W307: "a rule that none of the models it names can meet",
+  W308: "one id for different rules",
+  W309: "an `@name` that nothing uses",
+} as const);
+
+export type Code = keyof typeof CODES;
+
+/** One finding. */
+export interface Diagnostic {
+  readonly code: Code;
+  readonly severity: "error" | "warning";
+  /** null when the finding is about the rule set and no one place in it. */
+  readonly source: Source | null;
+  /** Offsets in the source's text; an empty span points between characters. */
+  readonly span: Span;
+  /** The cause: lower case, no full stop, the user's text in backticks. */
+  readonly message: string;
+  /** What to do about it, or null. */
+  readonly help: string | null;
+}
+
+/** Makes a diagnostic; the severity is the code's. */
+export function diagnostic(
+  code: Code,
+  source: Source | null,
+  span: Span,
+  message: string,
+  help: string | null = null,
+): Diagnostic {
+  return { code, severity: code.startsWith("E") ? "error" : "warning", source, span, message, help };
+}
+
+/** Whether a finding rejects the rule set. */
+export function isError(finding: Diagnostic): boolean {
+  return finding.severity === "error";
+}
+
+/** Errors before warnings of the same place; by file, then by place. */
+export function sortDiagnostics(all: readonly Diagnostic[]): Diagnostic[] {
+  const nameOf = (finding: Diagnostic): string => finding.source?.name ?? "";
+  return [...all].sort((a, b) => {
+    if (nameOf(a) !== nameOf(b)) return nameOf(a) < nameOf(b) ? -1 : 1;
+    return a.span.start - b.span.start || (a.code < b.code ? -1 : a.code > b.code ? 1 : 0);
+  });
+}

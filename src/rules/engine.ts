@@ -1,0 +1,139 @@
+// The rule service: loads a directory's rules, swaps them in whole, keeps the last good set, decides.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Call, Clock, Decision, Principal } from "../types.ts";
+import { build, type Snapshot } from "./build.ts";
+import type { RuleCatalogue } from "./catalogue.ts";
+import { compileSet } from "./compile.ts";
+import { createDecide, type Decide } from "./decide.ts";
+import { readDirectory } from "./load.ts";
+import { StatementCache } from "./parse.ts";
+import { renderText } from "./render.ts";
+import type { RuleLoad, RuleService } from "./service.ts";
+import { watchDirectory } from "./watch.ts";
+
+/** Hex digits of the hash that people see. */
+const HASH_DIGITS = 12;
+/** Files that are being written are read again after so long, until two readings agree, milliseconds. */
+const STEADY_MS = 50;
+
+/** Where faults inside the engine are told; pino's loggers fit. */
+export interface RuleLog {
+  error(fields: object, message: string): void;
+}
+
+export interface RuleServiceOptions {
+  /** The rules directory. */
+  readonly directory: string;
+  readonly catalogue: RuleCatalogue;
+  readonly clock: Clock;
+  readonly log?: RuleLog;
+}
+
+/** The rules in force. */
+interface InForce {
+  readonly decide: Decide;
+  readonly hash: string;
+  readonly files: number;
+  readonly rules: number;
+}
+
+/** Makes the service. Until `load` has succeeded once, every call is denied with `policy_error`. */
+export function createRuleService(options: RuleServiceOptions): RuleService {
+  return new RuleEngine(options);
+}
+
+class RuleEngine implements RuleService {
+  generation = 0;
+  private readonly options: RuleServiceOptions;
+  private readonly cache = new StatementCache();
+  private readonly nowMs: () => number;
+  private inForce: InForce | null = null;
+  /** Hash of what was last tried, whether it came into force or not. */
+  private tried: string | null = null;
+  private last: RuleLoad | null = null;
+  private queue: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RuleServiceOptions) {
+    this.options = options;
+    this.nowMs = () => options.clock.nowMs();
+  }
+
+  load(): Promise<RuleLoad> {
+    return this.inTurn(async () => this.take(await readDirectory(this.options.directory)));
+  }
+
+  watch(signal: AbortSignal, onLoad: (load: RuleLoad) => void): void {
+    watchDirectory(this.options.directory, signal, () =>
+      this.inTurn(async () => {
+        const snapshot = await this.steadySnapshot(signal);
+        if (snapshot === null || signal.aborted) return;
+        const load = this.take(snapshot);
+        if (load.changed) onLoad(load);
+      }).catch((error: unknown) => this.options.log?.error({ err: error }, "looking for changed rules failed")),
+    );
+  }
+
+  decide(call: Call, principal: Principal): Decision {
+    try {
+      if (this.inForce !== null) return this.inForce.decide(call, principal, this.nowMs);
+    } catch (error) {
+      this.options.log?.error({ err: error, generation: this.generation }, "the rules could not be evaluated");
+    }
+    return policyError(this.generation);
+  }
+
+  /** Loads never overlap: each waits for the one before. */
+  private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.queue.then(work);
+    this.queue = result.catch(() => undefined);
+    return result;
+  }
+
+  /** The directory once it has stopped changing, or null when it is what was tried last. */
+  private async steadySnapshot(signal: AbortSignal): Promise<Snapshot | null> {
+    let before = await readDirectory(this.options.directory);
+    while (before.hash !== this.tried && !signal.aborted) {
+      await delay(STEADY_MS, undefined, { ref: false });
+      const after = await readDirectory(this.options.directory);
+      if (after.hash === before.hash) return after;
+      before = after;
+    }
+    return null;
+  }
+
+  /** Brings a snapshot into force, or reports why it cannot be. */
+  private take(snapshot: Snapshot): RuleLoad {
+    if (this.last !== null && snapshot.hash === this.tried) return { ...this.last, changed: false };
+    const { set, diagnostics } = build(snapshot, this.options.catalogue, this.cache, this.nowMs());
+    if (set !== null) {
+      this.generation += 1;
+      this.inForce = {
+        decide: createDecide(compileSet(set), this.generation),
+        hash: snapshot.hash.slice(0, HASH_DIGITS),
+        files: snapshot.sources.length,
+        rules: set.rules.length,
+      };
+    }
+    this.tried = snapshot.hash;
+    this.last = this.loadOf(set !== null, renderText(diagnostics));
+    return this.last;
+  }
+
+  private loadOf(ok: boolean, report: string): RuleLoad {
+    const { hash = "", files = 0, rules = 0 } = this.inForce ?? {};
+    return { ok, changed: true, generation: this.generation, hash, files, rules, report };
+  }
+}
+
+/** Nothing is skipped silently: a request that cannot be decided is denied. */
+function policyError(generation: number): Decision {
+  return {
+    effect: "deny",
+    targets: [],
+    denial: { code: "policy_error", message: "The rules could not be evaluated, so the request is denied" },
+    ruleIds: [],
+    shadowIds: [],
+    unknown: [],
+    generation,
+  };
+}

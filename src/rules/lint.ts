@@ -1,0 +1,111 @@
+// Warnings about rules that are well formed: they say what was most likely not meant.
+import type { Target } from "../types.ts";
+import type { CheckSet } from "./check-context.ts";
+import type { CheckedRule, CheckedSet, Cond, Leaf } from "./checked.ts";
+import { type Code, diagnostic } from "./diagnostics.ts";
+import { NO, negate, type Tri, UNKNOWN } from "./facts.ts";
+import { holds, truthOf } from "./interpret.ts";
+import { positionAt } from "./source.ts";
+import { condText } from "./written.ts";
+
+/** Adds warnings for a set whose rules could be checked. */
+export function lint(set: CheckSet, { rules, defaults }: CheckedSet): void {
+  const anyDefaultDeny = defaults.some(({ effect }) => effect === "deny");
+  const byText = new Map<string, CheckedRule>();
+  const byId = new Map<string, CheckedRule>();
+  for (const rule of rules) {
+    const text = ruleText(rule);
+    const twin = byText.get(text);
+    if (twin === undefined) byText.set(text, rule);
+    else warn(set, rule, "W303", "the same rule stands twice", `the other is at ${whereOf(twin)}`);
+    const namesake = byId.get(rule.id);
+    if (namesake === undefined) byId.set(rule.id, rule);
+    else if (twin === undefined)
+      warn(set, rule, "W308", `the id \`${rule.id}\` names two rules`, `the other is at ${whereOf(namesake)}`);
+    lintRule(set, rule, anyDefaultDeny);
+  }
+}
+
+function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): void {
+  if (rule.mode === "off") return;
+  if (rule.effect === "allow" && rule.mode === "shadow") {
+    warn(set, rule, "W304", "a `shadow allow` changes nothing", "a shadow rule shows what would be denied");
+  } else if (rule.effect === "allow" && !anyDefaultDeny) {
+    warn(
+      set,
+      rule,
+      "W304",
+      "this `allow` changes nothing: what no rule denies is allowed anyway",
+      "use `unless` in a deny, or `default deny`",
+    );
+  }
+  if (!isPossible(rule.fires, set.vocabulary.targets)) {
+    warn(
+      set,
+      rule,
+      "W307",
+      "none of the models that this rule names can meet its conditions, so it does nothing",
+      "compare its price with theirs",
+    );
+  }
+  if (rule.effect === "deny" && rule.mode === "live" && canBeDodged(rule.fires)) {
+    warn(
+      set,
+      rule,
+      "W306",
+      "a caller can dodge this deny by leaving out a header or metadata",
+      "deny what is not the expected value: `!=` or `not in` also match what is left out",
+    );
+  }
+}
+
+/** Whether a rule that names models can hold for one of them; models that the catalogue lacks are W301's. */
+function isPossible(cond: Cond, targets: readonly Target[]): boolean {
+  const models = requiredModels(cond);
+  const named = targets.filter(({ model }) => models?.has(model));
+  return named.length === 0 || named.some((target) => truthOf(cond, (leaf) => truthFor(leaf, target)) !== NO);
+}
+
+/** Only what the model fixes is known here. */
+function truthFor(leaf: Leaf, target: Target): Tri {
+  if (leaf.ref.attribute.fixedBy !== "model") return UNKNOWN;
+  const truth = holds(leaf.test, leaf.ref.attribute.read(target));
+  return leaf.negated ? negate(truth) : truth;
+}
+
+/** The exact models without one of which the condition is false; null when any may do. */
+function requiredModels(cond: Cond): ReadonlySet<string> | null {
+  if (cond.kind === "and") return cond.parts.map(requiredModels).find((models) => models !== null) ?? null;
+  if (cond.kind !== "test" || cond.negated || cond.ref.attribute.name !== "model") return null;
+  return cond.test.kind === "names" && cond.test.globs.length === 0 ? new Set(cond.test.exact) : null;
+}
+
+/** Whether leaving out what is optional alone makes the condition false, whatever else holds. */
+function canBeDodged(cond: Cond): boolean {
+  const withoutOptional = (leaf: Leaf): Tri => (leaf.ref.attribute.optional ? (leaf.negated ? 2 : 0) : UNKNOWN);
+  return truthOf(cond, withoutOptional) === NO;
+}
+
+/** What a rule says, without its id and its place: equal texts are equal rules. */
+function ruleText(rule: CheckedRule): string {
+  const { selectors, scope, when, unless } = rule.written;
+  const part = (conds: readonly Cond[]): string[] => conds.map(condText).sort();
+  return JSON.stringify([
+    rule.effect,
+    rule.mode,
+    part(selectors),
+    part(scope),
+    when && condText(when),
+    unless && condText(unless),
+    rule.untilDay,
+    rule.zone.name,
+  ]);
+}
+
+function whereOf(rule: CheckedRule): string {
+  return `${rule.source.label}:${positionAt(rule.source, rule.start).line + 1}`;
+}
+
+function warn(set: CheckSet, rule: CheckedRule, code: Code, message: string, help: string): void {
+  set.add(diagnostic(code, rule.source, { start: rule.start, end: rule.end }, message, help));
+}

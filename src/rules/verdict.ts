@@ -1,0 +1,77 @@
+// From what fired for each target to the decision that the pipeline acts on, and the sentence that its caller reads.
+import type { Decision, Denial, Target } from "../types.ts";
+import type { CheckedDefault, CheckedRule } from "./checked.ts";
+import type { Facts } from "./facts.ts";
+import { defaultSentence, denialSentence } from "./sentence.ts";
+
+/** What fired for one target; rules in order of (file, place). Unknown counts as fired for all but `allow`. */
+export interface TargetVerdict {
+  readonly target: Target;
+  /** `deny` and `only` rules. */
+  readonly denies: readonly CheckedRule[];
+  readonly allows: readonly CheckedRule[];
+  /** `shadow` rules that would have denied. */
+  readonly shadows: readonly CheckedRule[];
+  /** Attributes that were unknown and mattered. */
+  readonly unknown: readonly string[];
+  /** The `default` line that decides when nothing fired. */
+  readonly fallback: CheckedDefault;
+}
+
+/** Whether the target may be used: no deny, and an allow or an allowing default. */
+export function isAllowed(verdict: TargetVerdict): boolean {
+  return verdict.denies.length === 0 && (verdict.allows.length > 0 || verdict.fallback.effect === "allow");
+}
+
+/** The decision for a call, of its targets' verdicts (at least one). */
+export function decisionOf(
+  verdicts: readonly TargetVerdict[],
+  factsOf: (target: Target) => Facts,
+  generation: number,
+): Decision {
+  const allowed = verdicts.filter(isAllowed);
+  const denied = verdicts.filter((verdict) => !isAllowed(verdict));
+  const deniedIds = denied.flatMap(idsOfDenied);
+  const allowedIds = allowed.flatMap(({ allows }) => allows.map(({ id }) => id));
+  return Object.freeze({
+    effect: allowed.length > 0 ? "allow" : "deny",
+    targets: Object.freeze(allowed.map(({ target }) => target)),
+    denial: allowed.length > 0 ? null : denialOf(denied, factsOf),
+    ruleIds: unique(allowed.length > 0 ? [...allowedIds, ...deniedIds] : deniedIds),
+    shadowIds: unique(verdicts.flatMap(({ shadows }) => shadows.map(({ id }) => id))),
+    unknown: unique(verdicts.flatMap(({ unknown }) => unknown)),
+    generation,
+  });
+}
+
+/** The rule that is shown first; then the others that denied; then what allowed in vain. */
+function idsOfDenied({ denies, allows, fallback }: TargetVerdict): string[] {
+  const deciding = denies.length > 0 ? denies.map(({ id }) => id) : [fallback.id];
+  return [...deciding, ...allows.map(({ id }) => id)];
+}
+
+/** The matching deny with the smallest (file, place) over all targets; a default only where no deny matched. */
+function denialOf(denied: readonly TargetVerdict[], factsOf: (target: Target) => Facts): Denial {
+  let shown: { rule: CheckedRule; target: Target } | null = null;
+  for (const { denies, target } of denied) {
+    const rule = denies[0];
+    if (rule !== undefined && (shown === null || comesBefore(rule, shown.rule))) shown = { rule, target };
+  }
+  const first = denied[0];
+  if (shown !== null) return denialBy(shown.rule, factsOf(shown.target));
+  if (first === undefined) throw new Error("a call has at least one target");
+  return Object.freeze({ message: defaultSentence(first.fallback, first.target), ruleId: first.fallback.id });
+}
+
+function denialBy(rule: CheckedRule, facts: Facts): Denial {
+  const message = rule.because ?? denialSentence(rule, facts);
+  return Object.freeze({ message, ruleId: rule.id, ...(rule.status === null ? {} : { status: rule.status }) });
+}
+
+function comesBefore(a: CheckedRule, b: CheckedRule): boolean {
+  return a.source.name === b.source.name ? a.start < b.start : a.source.name < b.source.name;
+}
+
+function unique(ids: readonly string[]): readonly string[] {
+  return Object.freeze([...new Set(ids)]);
+}

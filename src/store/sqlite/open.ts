@@ -1,0 +1,71 @@
+// Opens an SQLite database as a Store: wires the parts in this folder together.
+import type Database from "better-sqlite3";
+import type { Clock } from "../../types.ts";
+import type { Store, StoreEvent } from "../store.ts";
+import { newId } from "./account-rows.ts";
+import { SqliteAccounts } from "./accounts.ts";
+import { Batch } from "./batch.ts";
+import { Counters } from "./counters.ts";
+import { type Durability, openDatabase } from "./database.ts";
+import { SqliteLedger } from "./ledger.ts";
+import { Processes } from "./processes.ts";
+import { Requests } from "./requests.ts";
+
+/** How long a write may wait for another process's lock, blocking the event loop. */
+const BUSY_TIMEOUT_MS = 250;
+/** How long a settlement waits for the database before its promise rejects. It is written all the same. */
+const COMMIT_TIMEOUT_MS = 5_000;
+
+/** What a store works with, whatever opened its database. */
+export interface SqliteStoreOptions {
+  readonly clock: Clock;
+  /** Milliseconds that a write may wait for another process's lock; it blocks the event loop. 250 when left out. */
+  readonly busyTimeoutMs?: number;
+  /** Milliseconds until the promise of a settlement that cannot be written rejects. 5,000 when left out. */
+  readonly commitTimeoutMs?: number;
+  /** Name of this process's leases, unique among all that ever use the file. A random one when left out. */
+  readonly processId?: string;
+  /** Told what people should know: recovered leases, an unavailable database. */
+  readonly onEvent?: (event: StoreEvent) => void;
+}
+
+/** What `openSqlite` takes. */
+export interface OpenSqliteOptions extends SqliteStoreOptions {
+  /** The file; created, for its owner only, when it is not there. Its directory must exist. */
+  readonly path: string;
+  /** `normal` when left out: survives kill -9. `full` adds an fsync to each batch: survives a power cut. */
+  readonly durability?: Durability;
+}
+
+/**
+ * Opens or creates an SQLite database, brings its schema up to date and charges the leases of processes that died.
+ * Throws a `StoreError` `cannot_open` with a sentence for people.
+ */
+export function openSqlite({ path, durability = "normal", ...options }: OpenSqliteOptions): Store {
+  return createSqliteStore(openDatabase(path, durability), options);
+}
+
+/** A store on a database that is open and migrated; closing the store closes it. */
+export function createSqliteStore(db: Database.Database, options: SqliteStoreOptions): Store {
+  const { clock, onEvent = () => undefined, processId = newId("proc") } = options;
+  const { busyTimeoutMs = BUSY_TIMEOUT_MS, commitTimeoutMs = COMMIT_TIMEOUT_MS } = options;
+  const counters = new Counters(db, processId);
+  const requests = new Requests(db);
+  const batch = new Batch({ db, clock, counters, requests, busyTimeoutMs, commitTimeoutMs, onEvent });
+  const processes = new Processes(db, processId, clock, counters);
+  const ledger = new SqliteLedger({ batch, counters, processes, onEvent });
+  ledger.recover();
+  let closing: Promise<void> | null = null;
+  return {
+    accounts: new SqliteAccounts(db, clock),
+    ledger,
+    requests: {
+      append: (record) => batch.append(record),
+      usage: (group, sinceMs) => requests.usage(group, sinceMs),
+    },
+    close: () => {
+      closing ??= batch.close(() => ledger.leave()).finally(() => db.close());
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+// Who uses the database: this process's heartbeat, and finding the processes that died with leases.
+import type Database from "better-sqlite3";
+import type { Clock } from "../../types.ts";
+import type { Charge } from "../store.ts";
+import type { Counters } from "./counters.ts";
+import { isGone, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
+
+/** A process whose heartbeat has stood still this long, by our own monotonic clock, is taken for dead. */
+const SILENT_MS = 15_000;
+
+const BEAT = `
+  INSERT INTO processes (id, host, pid, started, beat, heartbeat_ms) VALUES (?, ?, ?, ?, 1, ?)
+  ON CONFLICT (id) DO UPDATE SET beat = beat + 1, heartbeat_ms = excluded.heartbeat_ms`;
+
+interface ProcessRow extends ProcessIdentity {
+  readonly id: string;
+  readonly beat: number;
+}
+
+/** A dead process and what was charged for it. */
+export interface Recovered {
+  readonly process: string;
+  readonly pid: number;
+  readonly charged: readonly Charge[];
+}
+
+/**
+ * The table of processes. Death is told by the pid and its start time where the pid means something here, and else by
+ * a heartbeat that stands still; never by comparing wall clocks. Taking a stopped process for dead is not fatal: what
+ * is charged for it is reversed as it settles.
+ */
+export class Processes {
+  readonly #id: string;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #own = ownIdentity();
+  /** Per other process: its last beat and when, on our monotonic clock, we first saw it. */
+  readonly #seen = new Map<string, { beat: number; sinceMs: number }>();
+  readonly #beat: Database.Statement<[string, string, number, string | null, number]>;
+  readonly #others: Database.Statement<[string], ProcessRow>;
+  readonly #remove: Database.Statement<[string]>;
+
+  constructor(db: Database.Database, id: string, clock: Clock, counters: Counters) {
+    this.#id = id;
+    this.#clock = clock;
+    this.#counters = counters;
+    this.#beat = db.prepare(BEAT);
+    this.#others = db.prepare("SELECT id, host, pid, started, beat FROM processes WHERE id <> ?");
+    this.#remove = db.prepare("DELETE FROM processes WHERE id = ?");
+  }
+
+  /** Says that this process lives; enters it where it is missing, so that its leases can be found should it die. */
+  beat(): void {
+    this.#beat.run(this.#id, this.#own.host, this.#own.pid, this.#own.started, Math.trunc(this.#clock.nowMs()));
+  }
+
+  /** Other processes that are dead. Reads only. */
+  findDead(): readonly ProcessRow[] {
+    const others = this.#others.all(this.#id);
+    const ids = new Set(others.map((other) => other.id));
+    for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id);
+    return others.filter((other) => isGone(other, this.#own) || this.#isSilent(other));
+  }
+
+  /** Charges the leases of those that are dead and removes them. Inside a write transaction. */
+  recover(): readonly Recovered[] {
+    return this.findDead().map(({ id, pid }) => {
+      const charged = this.#counters.chargeLeasesOf(id);
+      this.#remove.run(id);
+      return { process: id, pid, charged };
+    });
+  }
+
+  /** Takes this process off the table. Inside a write transaction. */
+  leave(): void {
+    this.#remove.run(this.#id);
+  }
+
+  #isSilent(other: ProcessRow): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const seen = this.#seen.get(other.id);
+    if (seen?.beat === other.beat) return nowMs - seen.sinceMs >= SILENT_MS;
+    this.#seen.set(other.id, { beat: other.beat, sinceMs: nowMs });
+    return false;
+  }
+}

@@ -1,0 +1,99 @@
+// The request table: one row a request, and the sums that `tollgate usage` shows.
+import type Database from "better-sqlite3";
+import type { AccessRecord } from "../../types.ts";
+import type { UsageGroup, UsageRow } from "../store.ts";
+import { guarded } from "./errors.ts";
+
+type Value = string | number | null;
+
+const list = (items: readonly string[]): string | null => (items.length === 0 ? null : JSON.stringify(items));
+const flag = (value: boolean): number => (value ? 1 : 0);
+
+/** Column → its value in a record, in the table's order. */
+const COLUMNS: readonly (readonly [name: string, value: (r: AccessRecord) => Value])[] = [
+  ["id", (r) => r.id],
+  ["received_ms", (r) => r.receivedMs],
+  ["method", (r) => r.method],
+  ["path", (r) => r.path],
+  ["endpoint", (r) => r.endpoint],
+  ["ip", (r) => r.ip],
+  ["key_id", (r) => r.keyId],
+  ["key_alias", (r) => r.keyAlias],
+  ["team_id", (r) => r.teamId],
+  ["team_alias", (r) => r.teamAlias],
+  ["user_id", (r) => r.userId],
+  ["org_id", (r) => r.orgId],
+  ["model_requested", (r) => r.modelRequested],
+  ["model", (r) => r.model],
+  ["provider", (r) => r.provider],
+  ["stream", (r) => flag(r.stream)],
+  ["status", (r) => r.status],
+  ["error", (r) => r.error],
+  ["decision", (r) => r.decision],
+  ["rule_ids", (r) => list(r.ruleIds)],
+  ["shadow_ids", (r) => list(r.shadowIds)],
+  ["unknown", (r) => list(r.unknown)],
+  ["generation", (r) => r.generation],
+  ["input_tokens", (r) => r.usage?.inputTokens ?? null],
+  ["output_tokens", (r) => r.usage?.outputTokens ?? null],
+  ["cached_input_tokens", (r) => r.usage?.cachedInputTokens ?? null],
+  ["cache_write_tokens", (r) => r.usage?.cacheWriteTokens ?? null],
+  ["estimated", (r) => (r.usage === null ? null : flag(r.usage.estimated))],
+  ["reserved_nano_usd", (r) => r.reservedNanoUsd],
+  ["cost_nano_usd", (r) => r.costNanoUsd],
+  ["outcome", (r) => r.outcome],
+  ["request_bytes", (r) => r.requestBytes],
+  ["response_bytes", (r) => r.responseBytes],
+  ["first_byte_ms", (r) => r.firstByteMs],
+  ["total_ms", (r) => r.totalMs],
+];
+
+/** Per group: what rows are grouped by, and the name shown. max() makes the name the newest row's. */
+const GROUPS: Readonly<Record<UsageGroup, { readonly by: string; readonly name: string }>> = {
+  key: { by: "key_id", name: "coalesce(key_alias, key_id, '-')" },
+  team: { by: "team_id", name: "coalesce(team_alias, team_id, '-')" },
+  user: { by: "user_id", name: "coalesce(user_id, '-')" },
+  model: { by: "model", name: "coalesce(model, '-')" },
+  day: { by: "date(received_ms / 1000, 'unixepoch')", name: "date(received_ms / 1000, 'unixepoch')" },
+};
+
+type UsageColumns = [name: string, requests: bigint, input: bigint, output: bigint, cost: bigint, newest: bigint];
+
+/** The request table's two statements. */
+export class Requests {
+  readonly #db: Database.Database;
+  readonly #insert: Database.Statement<Value[]>;
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+    const names = COLUMNS.map(([name]) => name).join(", ");
+    const places = COLUMNS.map(() => "?").join(", ");
+    this.#insert = db.prepare(`INSERT INTO requests (${names}) VALUES (${places})`);
+  }
+
+  /** Writes one row, inside the batch's transaction. */
+  insert(record: AccessRecord): void {
+    this.#insert.run(...COLUMNS.map(([, value]) => value(record) ?? null));
+  }
+
+  /** See `RequestStore.usage`. */
+  usage(group: UsageGroup, sinceMs: number): readonly UsageRow[] {
+    const { by, name } = GROUPS[group];
+    const order = group === "day" ? "1" : "5 DESC, 2 DESC, 1";
+    const sql = `
+      SELECT ${name}, count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+        coalesce(sum(cost_nano_usd), 0), max(received_ms)
+      FROM requests WHERE received_ms >= ? AND outcome <> 'not_sent' GROUP BY ${by} ORDER BY ${order}`;
+    return guarded(() => this.#db.prepare<[number], UsageColumns>(sql).raw().safeIntegers().all(sinceMs)).map(toRow);
+  }
+}
+
+function toRow([name, requests, input, output, costNanoUsd]: UsageColumns): UsageRow {
+  return {
+    name,
+    requests: Number(requests),
+    inputTokens: Number(input),
+    outputTokens: Number(output),
+    costNanoUsd,
+  };
+}

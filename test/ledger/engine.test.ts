@@ -1,0 +1,235 @@
+// The quota engine on a real SQLite file: exact to the last unit, all or none, settled once.
+import t, { type Test } from "tap";
+import { createLedger } from "../../src/ledger/engine.ts";
+import type { Hold, Ledger, Quota } from "../../src/ledger/ledger.ts";
+import { type LedgerStore, StoreError } from "../../src/store/store.ts";
+import { SqliteTestDatabase } from "../store/sqlite-database.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { quota } from "./samples.ts";
+
+const november = { quota: "budget:a", window: "2026-11" };
+
+/** Calls that reach the store, by name. */
+type Calls = { lease: number; commit: number; probe: number };
+
+function start(t: Test, database = new SqliteTestDatabase(t), clock = new FakeClock()) {
+  const store = database.open({ clock });
+  t.teardown(() => store.close().catch(() => undefined));
+  const calls: Calls = { lease: 0, commit: 0, probe: 0 };
+  const counted = counting(store.ledger, calls);
+  return { database, clock, store, calls, ledger: createLedger({ store: counted, clock, timeZone: "UTC" }) };
+}
+
+function counting(store: LedgerStore, calls: Calls): LedgerStore {
+  return {
+    lease: (wishes) => {
+      calls.lease += 1;
+      return store.lease(wishes);
+    },
+    commit: (changes) => {
+      calls.commit += 1;
+      return store.commit(changes);
+    },
+    probe: () => {
+      calls.probe += 1;
+      store.probe();
+    },
+    counter: (id) => store.counter(id),
+    heartbeat: () => store.heartbeat(),
+  };
+}
+
+function reserved(ledger: Ledger, quotas: readonly Quota[], amount: number): Hold {
+  const answer = ledger.reserve(quotas, amount);
+  if (!answer.ok) throw new Error(`refused by ${answer.refusal.quota.id}`);
+  return answer.hold;
+}
+
+t.test("10,000 reservations against a small budget grant exactly floor(limit / amount)", async (t) => {
+  const { ledger, store, calls } = start(t);
+  const quotas = [quota("budget:a", 1_000n)];
+  const answers = Array.from({ length: 10_000 }, () => ledger.reserve(quotas, 7));
+  const holds = answers.filter((answer) => answer.ok);
+  t.equal(holds.length, 142);
+  t.equal(ledger.holdsOpen, 142);
+  t.ok(calls.lease < 150, `${calls.lease} transactions for 10,000 answers`);
+  const last = answers.at(-1);
+  t.match(last, { ok: false, refusal: { spent: 0n, reserved: 994n, resetsMs: Date.parse("2026-12-01T00:00:00Z") } });
+  await Promise.all(holds.map((answer) => ledger.settle(answer.hold, 7)));
+  t.match(store.ledger.counter(november), { spent: 994n });
+  t.equal(ledger.reserve(quotas, 7).ok, false);
+  t.equal(ledger.reserve(quotas, 6).ok, true, "the last unit can be used");
+});
+
+t.test("two processes on one file never grant more than the limit, and together use it up", async (t) => {
+  const a = start(t);
+  const b = start(t, a.database, a.clock);
+  const quotas = [quota("budget:a", 10_000n)];
+  let granted = 0;
+  for (let round = 0; round < 6; round += 1) {
+    for (let i = 0; i < 1_000; i += 1) {
+      for (const { ledger } of [a, b]) if (ledger.reserve(quotas, 9).ok) granted += 1;
+    }
+    for (const { ledger, clock } of [a, b]) {
+      ledger.releaseIdle();
+      clock.advance(1_000);
+      await new Promise(setImmediate);
+    }
+  }
+  t.equal(granted, Math.floor(10_000 / 9));
+});
+
+t.test("a refusal by one quota leaves nothing behind in the others", async (t) => {
+  const { ledger, store } = start(t);
+  const quotas = [quota("budget:a", 1_000n), quota("budget:b", 10n, "total"), quota("budget:c", 1_000n)];
+  const answer = ledger.reserve(quotas, 11);
+  t.match(answer, { ok: false, refusal: { quota: { id: "budget:b" }, spent: 0n, reserved: 0n, resetsMs: null } });
+  t.equal(ledger.holdsOpen, 0);
+  for (const id of ["budget:a", "budget:c"]) t.equal(store.ledger.counter({ ...november, quota: id }).leased, 0n);
+  t.ok(ledger.reserve([quota("budget:a", 1_000n)], 1_000).ok);
+});
+
+t.test("settling charges what was used: less, nothing, or more than was held", async (t) => {
+  const { ledger, store } = start(t);
+  const quotas = [quota("budget:a", 100n)];
+  const [less, none, more] = [30, 30, 30].map((amount) => reserved(ledger, quotas, amount)) as [Hold, Hold, Hold];
+  await ledger.settle(less, 5);
+  t.match(store.ledger.counter(november), { spent: 5n });
+  await ledger.settle(none, 0);
+  t.match(store.ledger.counter(november), { spent: 5n });
+  await ledger.settle(more, 250);
+  t.match(store.ledger.counter(november), { spent: 255n, leased: 0n }, "an overrun is posted in full");
+  t.match(ledger.reserve(quotas, 1), { ok: false, refusal: { spent: 255n, reserved: 0n } });
+  t.equal(ledger.reserve(quotas, 0).ok, false, "even a request that costs nothing");
+  t.equal(ledger.holdsOpen, 0);
+});
+
+t.test("a hold is settled once, and only one of ours", async (t) => {
+  const { ledger, store } = start(t);
+  const hold = reserved(ledger, [quota("budget:a", 100n)], 10);
+  const written = ledger.settle(hold, 10);
+  t.throws(() => ledger.settle(hold, 10), /settled once/);
+  t.throws(() => ledger.settle({ amount: 10 }, 10), /settled once/);
+  await written;
+  t.match(store.ledger.counter(november), { spent: 10n });
+  t.equal(ledger.holdsOpen, 0);
+});
+
+t.test("amounts that are no whole numbers are faults", async (t) => {
+  const { ledger } = start(t);
+  const quotas = [quota("budget:a", 100n)];
+  for (const bad of [-1, 0.1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
+    t.throws(() => ledger.reserve(quotas, bad), RangeError);
+  }
+  const hold = reserved(ledger, quotas, 10);
+  t.throws(() => ledger.settle(hold, 0.5), RangeError);
+  t.throws(() => ledger.reserve([...quotas, ...quotas], 1), /named twice/);
+  t.equal(ledger.holdsOpen, 1, "the hold is still open");
+  await ledger.settle(hold, 1);
+});
+
+t.test("a lowered limit takes effect at the next reservation, a raised one too; what was used stays", async (t) => {
+  const { ledger, store } = start(t);
+  const limited = (limit: bigint) => [quota("budget:a", limit)];
+  await ledger.settle(reserved(ledger, limited(1_000n), 100), 100);
+  reserved(ledger, limited(1_000n), 100);
+  reserved(ledger, limited(1_000n), 100);
+  t.match(ledger.reserve(limited(350n), 51), { ok: false, refusal: { spent: 100n, reserved: 200n } });
+  t.ok(ledger.reserve(limited(350n), 50).ok);
+  t.equal(ledger.reserve(limited(350n), 1).ok, false);
+  t.ok(ledger.reserve(limited(351n), 1).ok);
+  await new Promise(setImmediate);
+  t.match(store.ledger.counter(november), { spent: 100n, leased: 251n });
+});
+
+t.test("a request is charged to the window it was reserved in, and the next window starts afresh", async (t) => {
+  const { ledger, store, clock } = start(t);
+  const quotas = [quota("budget:a", 100n)];
+  const hold = reserved(ledger, quotas, 80);
+  clock.setWall("2026-12-01T00:00:00Z");
+  t.match(ledger.reserve(quotas, 101), { ok: false, refusal: { resetsMs: Date.parse("2027-01-01T00:00:00Z") } });
+  reserved(ledger, quotas, 100);
+  await ledger.settle(hold, 60);
+  t.match(store.ledger.counter(november), { spent: 60n, leased: 0n }, "the old window keeps no slack");
+  t.match(store.ledger.counter({ ...november, window: "2026-12" }), { spent: 0n, leased: 100n });
+  clock.setWall("2026-11-30T23:59:59Z");
+  t.equal(ledger.reserve(quotas, 1).ok, false, "a clock that steps back does not give the old window's rest");
+});
+
+t.test("idle slack goes back, and a lease that is not used at all goes back whole", async (t) => {
+  const { ledger, store, clock } = start(t);
+  const quotas = [quota("budget:a", 1_000_000n)];
+  const holds = Array.from({ length: 40 }, () => reserved(ledger, quotas, 100));
+  const open = holds.pop();
+  for (const hold of holds) ledger.settle(hold, 10);
+  await new Promise(setImmediate);
+  const busy = store.ledger.counter(november);
+  t.equal(busy.spent, 390n);
+  t.ok(busy.leased >= 100n && busy.leased <= 100n + 3_200n, `leased ${busy.leased}`);
+  for (let second = 0; second < 2; second += 1) {
+    clock.advance(1_000);
+    ledger.releaseIdle();
+    await new Promise(setImmediate);
+  }
+  t.equal(store.ledger.counter(november).leased, 100n, "what is held stays");
+  if (open !== undefined) await ledger.settle(open, 0);
+  t.equal(store.ledger.counter(november).leased, 0n);
+});
+
+t.test("a single request leaves no slack behind", async (t) => {
+  const { ledger, store } = start(t);
+  const hold = reserved(ledger, [quota("budget:a", 1_000_000n)], 100);
+  t.equal(store.ledger.counter(november).leased, 100n);
+  await ledger.settle(hold, 40);
+  t.equal(store.ledger.counter(november).leased, 0n);
+});
+
+t.test("a warm lease asks the store for nothing but a proof that it can be written", async (t) => {
+  const { ledger, calls } = start(t);
+  const quotas = [quota("budget:a", 10n ** 12n), quota("budget:b", 10n ** 12n)];
+  for (let i = 0; i < 100; i += 1) ledger.settle(reserved(ledger, quotas, 100), 1);
+  const before = { ...calls };
+  for (let i = 0; i < 100; i += 1) ledger.settle(reserved(ledger, quotas, 100), 1);
+  t.equal(calls.probe - before.probe, 100 - (calls.lease - before.lease));
+  t.ok(calls.lease - before.lease <= 2);
+});
+
+t.test("a known refusal is not asked again until something changes here or 100 ms pass", async (t) => {
+  const { ledger, calls, clock, database } = start(t);
+  const other = start(t, database, clock);
+  const quotas = [quota("budget:a", 100n)];
+  const theirs = reserved(other.ledger, quotas, 60);
+  const ours = reserved(ledger, quotas, 40);
+  for (let i = 0; i < 1_000; i += 1) if (ledger.reserve(quotas, 10).ok) t.fail("granted");
+  t.equal(calls.lease, 2);
+  await other.ledger.settle(theirs, 0);
+  t.equal(ledger.reserve(quotas, 10).ok, false, "what others give back shows after the time-out");
+  clock.advance(100);
+  t.ok(ledger.reserve(quotas, 10).ok);
+  t.equal(ledger.reserve(quotas, 51).ok, false);
+  await ledger.settle(ours, 0);
+  t.ok(ledger.reserve(quotas, 51).ok, "what is given back here shows at once");
+});
+
+t.test("without quotas the store is still asked whether it can be written", async (t) => {
+  const { ledger, store, clock } = start(t);
+  const hold = reserved(ledger, [], 100);
+  await ledger.settle(hold, 50);
+  t.equal(ledger.holdsOpen, 0);
+  await store.close();
+  clock.advance(1_000);
+  t.throws(() => ledger.reserve([], 1), { code: "unavailable" });
+  t.throws(() => ledger.reserve([quota("budget:a", 1n)], 1), StoreError);
+});
+
+t.test("money beyond 2^53 in a limit, and no more than 2^53 - 1 held by one process", async (t) => {
+  const { ledger, store } = start(t);
+  const limit = 2n ** 62n;
+  const quotas = [quota("budget:a", limit)];
+  const most = Number.MAX_SAFE_INTEGER;
+  const hold = reserved(ledger, quotas, most);
+  t.match(ledger.reserve(quotas, 1), { ok: false, refusal: { spent: 0n, reserved: BigInt(most) } });
+  await ledger.settle(hold, most);
+  await ledger.settle(reserved(ledger, quotas, most - 1), most - 1);
+  t.equal(store.ledger.counter(november).spent, 2n * BigInt(most) - 1n);
+});

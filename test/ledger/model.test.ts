@@ -1,0 +1,257 @@
+// Random histories on one and two processes, with crashes, clock steps and limit changes, against a model of the ledger.
+import fc from "fast-check";
+import t, { type Test } from "tap";
+import { createLedger } from "../../src/ledger/engine.ts";
+import type { Hold, Ledger, Quota } from "../../src/ledger/ledger.ts";
+import { windowAt } from "../../src/ledger/windows.ts";
+import type { Store } from "../../src/store/store.ts";
+import { SqliteTestDatabase } from "../store/sqlite-database.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { accessRecord, quota } from "./samples.ts";
+
+const RUNS = 120;
+const DAY_MS = 86_400_000;
+const QUOTAS = [
+  { id: "budget:day", window: "day" },
+  { id: "budget:month", window: "month" },
+  { id: "budget:total", window: "total" },
+] as const;
+type QuotaIndex = 0 | 1 | 2;
+
+type Step =
+  | { do: "reserve"; process: number; quotas: QuotaIndex[]; amount: number }
+  | { do: "settle"; pick: number; actual: number }
+  | { do: "turn" }
+  | { do: "second"; process: number }
+  | { do: "crash"; process: number }
+  | { do: "step clock"; days: number }
+  | { do: "limit"; quota: QuotaIndex; limit: number };
+
+const which = fc.constantFrom<QuotaIndex>(0, 1, 2);
+const process = fc.nat(1);
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 10,
+      arbitrary: fc.record({
+        do: fc.constant("reserve" as const),
+        process,
+        quotas: fc.uniqueArray(which, { minLength: 1, maxLength: 3 }),
+        amount: fc.oneof(fc.nat(60), fc.constantFrom(0, 1, 1_000)),
+      }),
+    },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant("settle" as const), pick: fc.nat(), actual: fc.nat(90) }) },
+    { weight: 3, arbitrary: fc.constant({ do: "turn" as const }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("second" as const), process }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("crash" as const), process }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant("step clock" as const), days: fc.constantFrom(-40, -1, 0.4, 1) }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("limit" as const), quota: which, limit: fc.nat(1_500) }) },
+  ),
+  { minLength: 20, maxLength: 80 },
+);
+
+interface OpenHold {
+  readonly hold: Hold;
+  readonly owner: Process;
+  readonly counters: readonly ModelCounter[];
+}
+
+interface Process {
+  store: Store;
+  ledger: Ledger;
+  /** Newest window seen, by kind: an engine stays in it while the clock is back by up to a day. */
+  windows: Map<Quota["window"], ReturnType<typeof windowAt>>;
+  /** Settled, but not yet known to be on disk. */
+  readonly queued: Set<{ readonly counters: readonly ModelCounter[]; readonly actual: number }>;
+}
+
+/** What one counter must hold. */
+interface ModelCounter {
+  readonly quota: string;
+  readonly window: string;
+  spent: number;
+  unaccounted: number;
+}
+
+class Model {
+  readonly clock = new FakeClock();
+  readonly limits: [number, number, number] = [500, 700, 1_000];
+  readonly counters = new Map<string, ModelCounter>();
+  readonly processes: Process[];
+  readonly #database: SqliteTestDatabase;
+  holds: OpenHold[] = [];
+
+  constructor(t: Test, processes: number) {
+    this.#database = new SqliteTestDatabase(t);
+    this.processes = Array.from({ length: processes }, () => this.#start());
+  }
+
+  async run(step: Step): Promise<void> {
+    switch (step.do) {
+      case "reserve":
+        return this.#reserve(this.#process(step.process), step.quotas, step.amount);
+      case "settle":
+        return this.#settle(step.pick, step.actual);
+      case "turn":
+        return await this.turn();
+      case "second":
+        return this.#second(this.#process(step.process));
+      case "crash":
+        return await this.#crash(step.process % this.processes.length);
+      case "step clock":
+        return this.clock.stepWall(step.days * DAY_MS);
+      case "limit":
+        this.limits[step.quota] = step.limit;
+    }
+  }
+
+  /** The end of a turn: all that was settled in it is on disk, and every counter is what it must be. */
+  async turn(): Promise<void> {
+    await new Promise(setImmediate);
+    for (const one of this.processes) equal(one.queued.size, 0, "settlements not on disk after their turn");
+    for (const counter of this.counters.values()) {
+      const state = this.#state(counter);
+      equal(Number(state.spent), counter.spent, `${counter.quota} ${counter.window} spent`);
+      equal(Number(state.unaccounted), counter.unaccounted, `${counter.quota} ${counter.window} unaccounted`);
+      const held = sum(this.holds.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount));
+      if (Number(state.leased) < held) throw new Error(`${counter.quota}: leased ${state.leased}, held ${held}`);
+    }
+  }
+
+  /** Settles what is open and closes all: nothing is leased, and the rows sum to what was spent. */
+  async end(): Promise<void> {
+    while (this.holds.length > 0) this.#settle(0, 1);
+    await this.turn();
+    await Promise.all(this.processes.map((one) => one.store.close()));
+    this.processes.splice(0, this.processes.length, this.#start());
+    await this.turn();
+    for (const counter of this.counters.values())
+      equal(Number(this.#state(counter).leased), 0, `${counter.quota} leased`);
+    await this.processes[0]?.store.close();
+  }
+
+  async abandon(): Promise<void> {
+    await Promise.all(this.processes.map((one) => one.store.close().catch(() => undefined)));
+  }
+
+  #reserve(one: Process, indexes: readonly QuotaIndex[], amount: number): void {
+    const quotas = indexes.map((i) => quota(QUOTAS[i].id, BigInt(this.limits[i]), QUOTAS[i].window));
+    const counters = quotas.map((each) => this.#counterNow(one, each));
+    const answer = one.ledger.reserve(quotas, amount);
+    const passed = counters.map((counter, i) => this.#taken(counter) + amount > Number(quotas[i]?.limit));
+    if (answer.ok) {
+      if (amount > 0 && passed.includes(true)) throw new Error(`granted ${amount} beyond a limit`);
+      this.holds.push({ hold: answer.hold, owner: one, counters });
+      return;
+    }
+    const { quota: by, spent, reserved } = answer.refusal;
+    if (spent + reserved + BigInt(amount) <= by.limit) throw new Error(`refused ${amount} although it fits`);
+    if (this.processes.length === 1 && !passed.includes(true)) throw new Error(`refused ${amount} by slack of its own`);
+  }
+
+  #settle(pick: number, actual: number): void {
+    const [open] = this.holds.splice(pick % Math.max(this.holds.length, 1), 1);
+    if (open === undefined) return;
+    const { store, ledger, queued } = open.owner;
+    const settlement = { counters: open.counters, actual };
+    queued.add(settlement);
+    ledger.settle(open.hold, actual).then(() => queued.delete(settlement));
+    store.requests.append(accessRecord("x", { costNanoUsd: actual }));
+    for (const counter of open.counters) counter.spent += actual;
+  }
+
+  #second({ store, ledger }: Process): void {
+    this.clock.advance(100);
+    store.ledger.heartbeat();
+    ledger.releaseIdle();
+  }
+
+  /** One process is killed and another started; once the dead one has been silent for long its leases are charged. */
+  async #crash(index: number): Promise<void> {
+    const dead = this.#process(index);
+    this.#database.crash(dead.store);
+    for (const { counters, actual } of dead.queued) for (const counter of counters) counter.spent -= actual;
+    const lost = this.holds.filter((open) => open.owner === dead);
+    this.holds = this.holds.filter((open) => open.owner !== dead);
+    this.processes[index] = this.#start();
+    for (let second = 0; second < 16; second += 1) {
+      for (const { store } of this.processes) store.ledger.heartbeat();
+      this.clock.advance(1_000);
+    }
+    for (const { store } of this.processes) store.ledger.heartbeat();
+    await new Promise(setImmediate);
+    for (const counter of this.counters.values()) this.#accept(counter, lost);
+  }
+
+  /** The charge must cover what was in flight; how much slack came with it is the engine's affair. */
+  #accept(counter: ModelCounter, lost: readonly OpenHold[]): void {
+    const charged = Number(this.#state(counter).unaccounted) - counter.unaccounted;
+    const held = sum(lost.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount));
+    if (charged < held) throw new Error(`${counter.quota}: held ${held}, charged only ${charged}`);
+    counter.unaccounted += charged;
+    counter.spent += charged;
+  }
+
+  #taken(counter: ModelCounter): number {
+    const held = this.holds.filter((open) => open.counters.includes(counter));
+    return counter.spent + sum(held.map((open) => open.hold.amount));
+  }
+
+  #counterNow(one: Process, { id, window: kind }: Quota): ModelCounter {
+    const nowMs = this.clock.nowMs();
+    let window = one.windows.get(kind);
+    if (window === undefined || nowMs >= window.endMs || nowMs < window.startMs - DAY_MS) {
+      window = windowAt(kind, nowMs, "UTC");
+      one.windows.set(kind, window);
+    }
+    const key = `${id} ${window.index}`;
+    const counter = this.counters.get(key) ?? { quota: id, window: window.index, spent: 0, unaccounted: 0 };
+    this.counters.set(key, counter);
+    return counter;
+  }
+
+  #state(counter: ModelCounter) {
+    return this.#process(0).store.ledger.counter(counter);
+  }
+
+  #process(index: number): Process {
+    const one = this.processes[index % this.processes.length];
+    if (one === undefined) throw new Error("no process");
+    return one;
+  }
+
+  #start(): Process {
+    const store = this.#database.open({ clock: this.clock });
+    const ledger = createLedger({ store: store.ledger, clock: this.clock, timeZone: "UTC" });
+    return { store, ledger, windows: new Map(), queued: new Set() };
+  }
+}
+
+function sum(amounts: readonly number[]): number {
+  return amounts.reduce((total, amount) => total + amount, 0);
+}
+
+function equal(found: number, wanted: number, what: string): void {
+  if (found !== wanted) throw new Error(`${what}: ${found}, should be ${wanted}`);
+}
+
+for (const processes of [1, 2]) {
+  t.test(`the ledger is what the model says, with ${processes} process(es) on one file`, async (t) => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (history) => {
+        const model = new Model(t, processes);
+        try {
+          for (const step of history) await model.run(step);
+          await model.end();
+        } finally {
+          await model.abandon();
+        }
+      }),
+      { numRuns: RUNS },
+    );
+    t.pass(`${RUNS} histories`);
+  });
+}

@@ -1,0 +1,63 @@
+// Keys, quotas and records as tests need them, and a way to wait for them.
+import { hash } from "node:crypto";
+import type { Quota } from "../../src/ledger/ledger.ts";
+import type { NewKey } from "../../src/store/store.ts";
+import type { AccessRecord } from "../../src/types.ts";
+
+/** A key whose hash follows from its alias. */
+export function newKey(alias: string, more: Partial<NewKey> = {}): NewKey {
+  return { alias, hash: hash("sha256", alias, "buffer"), prefix: "sk-demo", lastFour: "demo", ...more };
+}
+
+/** A money quota with a monthly window. */
+export function quota(id: string, limit: bigint, window: Quota["window"] = "month"): Quota {
+  return { id, label: id, scope: "key", unit: "nano-usd", limit, window };
+}
+
+/** A served request of key `demo` in team `ml`: 10 tokens in, 20 out. */
+export function accessRecord(id: string, more: Partial<AccessRecord> = {}): AccessRecord {
+  return {
+    id,
+    receivedMs: Date.parse("2026-11-21T12:00:00Z"),
+    method: "POST",
+    path: "/v1/chat/completions",
+    endpoint: "chat",
+    ip: "127.0.0.1",
+    keyId: "key_demo",
+    keyAlias: "demo",
+    teamId: "team_ml",
+    teamAlias: "ml",
+    userId: null,
+    orgId: null,
+    modelRequested: "gpt-4o",
+    model: "gpt-4o",
+    provider: "openai",
+    stream: false,
+    status: 200,
+    error: null,
+    decision: "allow",
+    ruleIds: ["prod.rules:3"],
+    shadowIds: [],
+    unknown: [],
+    generation: 1,
+    usage: { inputTokens: 10, outputTokens: 20, cachedInputTokens: 0, cacheWriteTokens: 0, estimated: false },
+    reservedNanoUsd: 0,
+    costNanoUsd: 0,
+    outcome: "completed",
+    requestBytes: 100,
+    responseBytes: 200,
+    firstByteMs: 1.5,
+    totalMs: 2.5,
+    ...more,
+  };
+}
+
+/** Waits while the store's timers, which let a process end, are all that is left to wait for. */
+export async function awake<T>(promise: Promise<T>): Promise<T> {
+  const timer = setInterval(() => undefined, 1_000);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,186 @@
+// The auth plugin on a real SQLite file: who is let in, who is refused and how, and how soon a change counts.
+import { join } from "node:path";
+import fc from "fast-check";
+import t, { type Test } from "tap";
+import auth from "../../../plugins/auth/index.ts";
+import { displayParts, hashKey, newKeySecret } from "../../../src/key-secret.ts";
+import { GatewayError, type Principal, type RequestHead, StoreError } from "../../../src/plugin.ts";
+import { openSqlite } from "../../../src/store/sqlite/open.ts";
+import type { AccountStore, NewKey, Store } from "../../../src/store/store.ts";
+import { fakeHost } from "../../support/host.ts";
+
+type Headers = RequestHead["headers"];
+const pepper = Buffer.alloc(32, 7);
+const clock = { now: 1_800_000_000_000, nowMs: () => clock.now, monotonicMs: () => 0 };
+
+interface Fixture {
+  readonly store: Store;
+  /** Another connection to the same file, as the command line has. */
+  readonly other: Store;
+  /** How often the store was asked for a key. */
+  lookUps(): number;
+  make(alias: string, more?: Partial<NewKey>): string;
+  /** The principal, or the error. */
+  ask(headers: Headers): Principal | GatewayError;
+}
+
+function fixture(t: Test, accounts?: Partial<AccountStore>): Fixture {
+  const path = join(t.testdir({}), "tollgate.db");
+  const [store, other] = [openSqlite({ path, clock }), openSqlite({ path, clock })];
+  t.teardown(() => Promise.all([store.close(), other.close()]));
+  let count = 0;
+  const counted = {
+    revision: () => store.accounts.revision(),
+    findKey: (hash: Buffer) => {
+      count += 1;
+      return store.accounts.findKey(hash);
+    },
+    ...accounts,
+  } as AccountStore;
+  const config = auth.config?.parse({});
+  if (config === undefined) throw new Error("auth has a config");
+  const hooks = auth.setup(fakeHost({ accounts: counted, pepper, clock }), config);
+  return {
+    store,
+    other,
+    lookUps: () => count,
+    make: (alias, more) => {
+      const secret = newKeySecret();
+      store.accounts.createKey({ alias, hash: hashKey(secret, pepper), ...displayParts(secret), ...more });
+      return secret;
+    },
+    ask: (headers) => {
+      try {
+        return hooks.authenticate?.({ headers } as RequestHead) as Principal;
+      } catch (error) {
+        if (error instanceof GatewayError) return error;
+        throw error;
+      }
+    },
+  };
+}
+
+const bearer = (secret: string): Headers => ({ authorization: `Bearer ${secret}` });
+const aliasOf = (answer: Principal | GatewayError): string => ("key" in answer ? answer.key.alias : answer.code);
+
+t.test("a key is taken from any of the three headers, or the same from several", async (t) => {
+  const { make, ask } = fixture(t);
+  const key = make("app");
+  t.equal(aliasOf(ask(bearer(key))), "app");
+  t.equal(aliasOf(ask({ authorization: `bearer   ${key} ` })), "app");
+  t.equal(aliasOf(ask({ "x-api-key": key })), "app");
+  t.equal(aliasOf(ask({ "x-goog-api-key": key })), "app");
+  t.equal(aliasOf(ask({ ...bearer(key), "x-api-key": key, "x-goog-api-key": "" })), "app");
+});
+
+t.test("everything else is refused with a sentence that helps and never repeats what was sent", async (t) => {
+  const { make, ask, lookUps } = fixture(t);
+  const key = make("app");
+  const other = make("other");
+  const typo = `${key.slice(0, 10)}${key[10] === "x" ? "y" : "x"}${key.slice(11)}`;
+  const cases: [Headers, RegExp][] = [
+    [{}, /^No virtual key was sent/],
+    [{ authorization: "" }, /^No virtual key was sent/],
+    [bearer(""), /not of the form|not a virtual key/],
+    [{ authorization: `Basic ${key}` }, /not of the form `Bearer sk-…`/],
+    [{ authorization: key }, /not of the form/],
+    [{ ...bearer(key), "x-api-key": other }, /^Two different credentials/],
+    [{ "x-api-key": key, "x-goog-api-key": other }, /^Two different credentials/],
+    [{ "x-api-key": [key, key] }, /more than once/],
+    [{ "x-api-key": `${key}, ${key}` }, /not a virtual key/],
+    [bearer(typo), /mistyped: its checksum/],
+    [bearer(key.slice(0, -1)), /not a virtual key/],
+    [bearer("sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"), /provider's key; send a Tollgate virtual key/],
+    [{ "x-api-key": "sk-ant-api03-abcdefghijklmnop" }, /provider's key/],
+    [{ "x-goog-api-key": "AIzaSyabcdefghijklmnopqrstuvwxyz" }, /provider's key/],
+    [bearer("eyJhbGciOi.J9.x"), /not a virtual key/],
+  ];
+  for (const [headers, message] of cases) {
+    const answer = ask(headers);
+    t.match(answer, { code: "invalid_api_key", status: 401, message, details: { retry: false } }, String(message));
+    const sent = Object.values(headers).flatMap((value) => String(value).match(/[\w-]{12,}/g) ?? []);
+    t.notOk(
+      sent.some((secret) => (answer as GatewayError).message.includes(secret)),
+      "nothing is echoed",
+    );
+  }
+  t.equal(lookUps(), 0, "none of them cost a look-up");
+  t.match(ask(bearer(newKeySecret())), { code: "invalid_api_key", message: /not known here/ });
+});
+
+t.test("no header, whatever is in it, gets in or brings the plugin down", async (t) => {
+  const { ask, make } = fixture(t);
+  make("app");
+  const header = fc.oneof(fc.string(), fc.constant(undefined), fc.array(fc.string(), { maxLength: 3 }));
+  fc.assert(
+    fc.property(header, header, header, (authorization, x, google) => {
+      const answer = ask({ authorization: authorization as string, "x-api-key": x, "x-goog-api-key": google });
+      return answer instanceof GatewayError && answer.code === "invalid_api_key";
+    }),
+  );
+});
+
+t.test("a known key costs one look-up and keeps its principal; an unknown one is not remembered", async (t) => {
+  const { make, ask, lookUps } = fixture(t);
+  const key = make("app");
+  const first = ask(bearer(key));
+  t.equal(ask(bearer(key)), first, "the same object, for memoising");
+  t.equal(lookUps(), 1);
+  const stranger = newKeySecret();
+  ask(bearer(stranger));
+  ask(bearer(stranger));
+  t.equal(lookUps(), 3);
+});
+
+t.test("what another process changes counts at the very next request", async (t) => {
+  const { make, ask, other, lookUps } = fixture(t);
+  const key = make("app");
+  t.equal(aliasOf(ask(bearer(key))), "app");
+  other.accounts.setKeyStatus("app", "disabled");
+  t.match(ask(bearer(key)), { code: "key_disabled", status: 401 });
+  other.accounts.setKeyStatus("app", "active");
+  t.equal(aliasOf(ask(bearer(key))), "app");
+  other.accounts.setBudget("key", "app", { limitNanoUsd: 5n, window: "month" });
+  t.match(ask(bearer(key)), { budgets: [{ limitNanoUsd: 5n, window: "month" }] }, "a new budget too");
+  other.accounts.setKeyStatus("app", "revoked");
+  t.match(ask(bearer(key)), { code: "key_revoked", status: 401 });
+  const before = lookUps();
+  t.match(ask(bearer(key)), { code: "key_revoked" });
+  t.equal(lookUps(), before, "a refused key is held in memory as well");
+});
+
+t.test("a key expires by the clock, also while it is held in memory", async (t) => {
+  const { make, ask } = fixture(t);
+  const key = make("app", { expiresMs: clock.now + 1_000 });
+  t.equal(aliasOf(ask(bearer(key))), "app");
+  clock.now += 999;
+  t.equal(aliasOf(ask(bearer(key))), "app");
+  clock.now += 1;
+  t.match(ask(bearer(key)), { code: "key_expired", status: 401 });
+});
+
+t.test("a database that cannot be read refuses with 503, and other faults are not hidden", async (t) => {
+  const cause = new StoreError("unavailable", "locked");
+  const broken = fixture(t, {
+    revision: () => {
+      throw cause;
+    },
+  });
+  t.match(broken.ask(bearer(broken.make("app"))), {
+    code: "store_unavailable",
+    status: 503,
+    details: { cause, retryAfterSeconds: 1 },
+  });
+  const bug = fixture(t, {
+    findKey: () => {
+      throw new TypeError("a bug");
+    },
+  });
+  t.throws(() => bug.ask(bearer(bug.make("app2"))), new TypeError("a bug"));
+});
+
+t.test("the config is checked and has defaults", async (t) => {
+  t.strictSame(auth.config?.parse({}), { cache_max: 10_000, cache_seconds: 300 });
+  t.throws(() => auth.config?.parse({ cache_max: 0 }));
+  t.throws(() => auth.config?.parse({ cache: 5 }));
+});

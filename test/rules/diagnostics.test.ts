@@ -1,0 +1,72 @@
+// Golden files: a rule file, and the report that `tollgate check` gives for it. One file for every code.
+import t from "tap";
+import { build, snapshotOf } from "../../src/rules/build.ts";
+import { CODES, isError } from "../../src/rules/diagnostics.ts";
+import { StatementCache } from "../../src/rules/parse.ts";
+import { renderGithub, renderLsp } from "../../src/rules/render.ts";
+import { goldenFiles } from "../support/golden-file.ts";
+import { CATALOGUE, NOW_MS, report, source } from "./samples.ts";
+
+const GOLDEN = goldenFiles("rules", report);
+/** Codes about directories, not texts: load.test.ts has them. */
+const ELSEWHERE = new Set(["E218"]);
+
+for (const { name, input, expected } of GOLDEN) {
+  t.test(`the report on ${name}`, async (t) => {
+    const found = report(input);
+    t.equal(found.trimEnd(), expected.trimEnd());
+    const code = /^[EW]\d{3}/.exec(name)?.[0];
+    if (code !== undefined) t.match(found, `[${code}]`, "the file's code is in the report");
+  });
+}
+
+t.test("every code has a golden file", async (t) => {
+  const missing = Object.keys(CODES).filter(
+    (code) => !ELSEWHERE.has(code) && !GOLDEN.some(({ name }) => name.startsWith(code)),
+  );
+  t.same(missing, []);
+});
+
+t.test("a rule set with any error is rejected whole", async (t) => {
+  for (const { name, input } of GOLDEN) {
+    const { set, diagnostics } = build(snapshotOf([source(input)]), CATALOGUE, new StatementCache(), NOW_MS);
+    t.equal(set === null, diagnostics.some(isError), name);
+  }
+});
+
+t.test("JSON is the language server's shape, counted from 0 in UTF-16 units", async (t) => {
+  const { diagnostics } = build(
+    snapshotOf([source('default allow\n# 😀\ndeny team "😀" dney x\n')]),
+    CATALOGUE,
+    new StatementCache(),
+    NOW_MS,
+  );
+  t.match(renderLsp(diagnostics), [
+    {
+      file: "rules/a.rules",
+      range: { start: { line: 2, character: 15 }, end: { line: 2, character: 19 } },
+      severity: 1,
+      code: "E103",
+      source: "tollgate",
+      message: "unknown subject `dney`",
+    },
+  ]);
+  t.match(
+    report('default allow\n# 😀\ndeny team "😀" dney x\n'),
+    "rules/a.rules:3:15\n",
+    "people count characters from 1",
+  );
+});
+
+t.test("GitHub annotations cannot be broken out of", async (t) => {
+  const evil = source("default allow\ndeny team ml as a%0A::error::x as b\n", "rules/a,b:c.rules");
+  const { diagnostics } = build(snapshotOf([evil]), CATALOGUE, new StatementCache(), NOW_MS);
+  t.equal(
+    renderGithub(diagnostics),
+    "::error file=rules/a%2Cb%3Ac.rules,line=2,endLine=2,col=18,endColumn=19,title=tollgate E105::unexpected character `%25`: put a value that holds it in double quotes\n",
+  );
+});
+
+t.test("control characters in a file do not reach the terminal", async (t) => {
+  t.notMatch(report('default allow\ndeny team "\u001b[2J\u202e" dney\n'), /\p{Cc}(?<!\n)|\p{Cf}/u);
+});

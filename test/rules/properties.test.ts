@@ -1,0 +1,108 @@
+// Laws that hold for every rule set and every call, on random ones.
+import fc from "fast-check";
+import t from "tap";
+import { compileSet } from "../../src/rules/compile.ts";
+import { createDecide } from "../../src/rules/decide.ts";
+import { interpret } from "../../src/rules/interpret.ts";
+import { decisionOf } from "../../src/rules/verdict.ts";
+import type { Call, Decision, Principal, Target } from "../../src/types.ts";
+import { caller, callOf, moment, request, statements, targetList } from "./arbitrary.ts";
+import { checkedSet } from "./samples.ts";
+
+const RUNS = { numRuns: 400 };
+
+/** A decision without what differs for good reasons: which line a default stands on. */
+function essence({ effect, targets, ruleIds, shadowIds, unknown }: Decision): object {
+  const named = (ids: readonly string[]): string[] => ids.filter((id) => !id.startsWith("rules/")).sort();
+  return {
+    effect,
+    models: targets.map(({ model }) => model),
+    ruleIds: named(ruleIds),
+    shadowIds: named(shadowIds),
+    unknown: [...unknown].sort(),
+  };
+}
+
+function compiled(rules: readonly string[]): (call: Call, principal: Principal, nowMs: number) => Decision {
+  const decide = createDecide(compileSet(checkedSet(`${rules.join("\n")}\n`)), 1);
+  return (call, principal, nowMs) => decide(call, principal, () => nowMs);
+}
+
+function interpreted(rules: readonly string[], call: Call, principal: Principal, nowMs: number): Decision {
+  const set = checkedSet(`${rules.join("\n")}\n`);
+  const factsOf = (target: Target) => ({ call, principal, target, nowMs });
+  return decisionOf(
+    call.targets.map((target) => interpret(set, factsOf(target))),
+    factsOf,
+    1,
+  );
+}
+
+t.test("the compiled rules decide as the plain walk does, memo warm or cold", async (t) => {
+  let denied = 0;
+  let open = 0;
+  fc.assert(
+    fc.property(
+      statements,
+      targetList,
+      caller,
+      fc.array(fc.tuple(request, moment), { minLength: 1, maxLength: 3 }),
+      (rules, targets, by, asked) => {
+        const decide = compiled(rules);
+        for (const [more, nowMs] of [...asked, ...asked]) {
+          const call = callOf(more, targets);
+          const found = decide(call, by, nowMs);
+          t.strictSame({ ...found }, { ...interpreted(rules, call, by, nowMs) }, rules.join("\n"), { quiet: true });
+          if (found.effect === "deny") denied += 1;
+          if (found.unknown.length > 0) open += 1;
+        }
+      },
+    ),
+    RUNS,
+  );
+  t.ok(denied > 100 && open > 50, "the samples are not all of one kind");
+});
+
+t.test("the order of statements and how often they stand change nothing", async () => {
+  const shuffled = statements.chain((rules) =>
+    fc.tuple(
+      fc.constant(rules),
+      fc.shuffledSubarray(rules, { minLength: rules.length }),
+      fc.subarray(rules.filter((rule) => !rule.startsWith("let"))),
+    ),
+  );
+  fc.assert(
+    fc.property(shuffled, targetList, caller, request, moment, ([rules, moved, again], targets, by, more, nowMs) => {
+      const call = callOf(more, targets);
+      const before = essence(compiled(rules)(call, by, nowMs));
+      const after = essence(compiled([...moved, ...again])(call, by, nowMs));
+      return JSON.stringify(before) === JSON.stringify(after);
+    }),
+    RUNS,
+  );
+});
+
+t.test("one more deny or only never allows what was denied", async () => {
+  const more = statements.map((rules) => rules.filter((rule) => /^(deny|only)/.test(rule)));
+  fc.assert(
+    fc.property(statements, more, targetList, caller, request, moment, (rules, added, targets, by, asked, nowMs) => {
+      const call = callOf(asked, targets);
+      const before = compiled(rules)(call, by, nowMs).targets;
+      const after = compiled([...rules, ...added.map((rule) => `${rule}x`)])(call, by, nowMs).targets;
+      return after.every((target) => before.includes(target));
+    }),
+    RUNS,
+  );
+});
+
+t.test("a price that becomes unknown never turns a deny into an allow", async () => {
+  fc.assert(
+    fc.property(statements, targetList, caller, request, moment, (rules, targets, by, asked, nowMs) => {
+      const decide = compiled(rules);
+      const known = decide(callOf(asked, targets), by, nowMs).targets.map(({ model }) => model);
+      const unpriced = targets.map((target): Target => ({ ...target, price: null }));
+      return decide(callOf(asked, unpriced), by, nowMs).targets.every(({ model }) => known.includes(model));
+    }),
+    RUNS,
+  );
+});
