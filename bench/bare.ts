@@ -4,7 +4,7 @@ import { createProxyServer } from "http-proxy-3";
 import { onCpuQuestion } from "./cpu.ts";
 
 const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 1_024, scheduling: "lifo" });
-const proxy = createProxyServer({ target: new URL(String(process.env["BENCH_UPSTREAM"])), agent });
+const proxy = createProxyServer({ target: new URL(String(process.env.BENCH_UPSTREAM)), agent });
 proxy.on("error", (_error, _req, res) => res.destroy());
 const server = http.createServer((req, res) => proxy.web(req, res));
 server.keepAliveTimeout = 60_000;

@@ -83,6 +83,8 @@ export interface ErrorDetails {
   readonly retryAfterSeconds?: number;
   /** false: `x-should-retry: false`, which the SDKs obey. */
   readonly retry?: false;
+  /** An HTTP status of 400 to 499 instead of the code's own (a rule's `status`). */
+  readonly status?: number;
   /** More response headers, names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   /** What went wrong underneath: logged, never sent. */
@@ -100,9 +102,14 @@ export class GatewayError extends Error {
     super(message ?? ERRORS[code].summary, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = "GatewayError";
     this.code = code;
-    this.status = ERRORS[code].status;
+    this.status = details.status ?? ERRORS[code].status;
     this.details = details;
   }
+}
+
+/** True for a name from the table. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
 }
 
 /** A set-up error (config, rules, port): ends the command with `exitCode` and prints `message` as it is. */

@@ -1,16 +1,15 @@
 // The gateway's own log: pino, batched, to stderr or a file. stdout is for data.
-import { closeSync, openSync } from "node:fs";
 import pino from "pino";
 import type { LogConfig } from "./config/model.ts";
 import { SetupError } from "./errors.ts";
 import { prettyLine } from "./log-pretty.ts";
+import { LogSink } from "./log-sink.ts";
 
-/** Lines are written once this many bytes are waiting… */
-const BATCH_BYTES = 4_096;
-/** …or this much time has passed, milliseconds. */
+/** Characters: about a hundred access lines. */
+const BATCH_LENGTH = 64 * 1024;
 const FLUSH_MS = 500;
-/** A sink that takes nothing (a full disk, a stopped pipe) may hold this much; what comes after is dropped. */
-const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+/** Characters. */
+const WAITING_MAX = 16 * 1024 * 1024;
 /** Causes of causes that are told. */
 const CAUSES_MAX = 5;
 
@@ -24,37 +23,54 @@ export interface LogTerminal {
 /** The log and what keeps it going. */
 export interface GatewayLog {
   readonly logger: pino.Logger;
-  /** Opens the file anew, after a log rotation moved it; nothing on stderr. */
+  /** Opens the file anew, after a log rotation moved it; nothing on stderr. Where it cannot, the old one goes on. */
   reopen(): void;
   /** Resolves once all that was logged is written. The log stays usable. */
   flush(): Promise<void>;
+  /** Flushes and lets go of the file: the last thing that is done with a log. */
+  close(): Promise<void>;
 }
 
 /**
- * Makes the log. It is also flushed when the process ends, by `process.exit` too, and at each `fatal` line.
+ * Makes the log. Lines are written in batches, at the latest after half a second, when the process ends (by
+ * `process.exit` and by a crash too) and after each `fatal` line.
  * @throws SetupError when the file cannot be written
  */
 export function createLogger(config: LogConfig, terminal: LogTerminal): GatewayLog {
   const pretty = config.format === "pretty" || (config.format === "auto" && config.file === null && terminal.tty);
-  const sink = pino.destination({
-    dest: config.file === null ? 2 : checkWritable(config.file),
-    sync: false,
-    minLength: pretty ? 1 : BATCH_BYTES,
-    maxLength: WAITING_BYTES_MAX,
-    periodicFlush: FLUSH_MS,
-  });
-  const color = pretty && config.file === null && terminal.color;
-  const stream = pretty ? { write: (line: string) => sink.write(prettyLine(line, color)) } : sink;
+  const sink = openSink(config.file);
+  const onTerminal = config.file === null && terminal.tty;
+  const pretties = {
+    write: (line: string) => {
+      sink.write(prettyLine(line, onTerminal && terminal.color));
+      // People wait for it, and there are few lines that they can read.
+      if (onTerminal) sink.flushSync();
+    },
+    flushSync: () => sink.flushSync(),
+  };
+  const logger = pino(pinoOptions(config.level), pretty ? pretties : sink);
   return {
-    logger: pino(pinoOptions(config.level), stream),
-    reopen: () => (config.file === null ? undefined : sink.reopen()),
-    flush: () => new Promise((resolve) => sink.flush(() => resolve())),
+    logger,
+    reopen: () => reopen(sink, logger),
+    flush: () => sink.flush(),
+    close: () => sink.close(),
   };
 }
 
-/** A logger that writes nowhere, for commands and tests that need one. */
-export function silentLogger(): pino.Logger {
-  return pino({ level: "silent" });
+function reopen(sink: LogSink, logger: pino.Logger): void {
+  try {
+    sink.reopen();
+  } catch (error) {
+    logger.error({ err: error }, "the log file cannot be opened anew: the old one goes on");
+  }
+}
+
+function openSink(file: string | null): LogSink {
+  try {
+    return new LogSink({ file, batchLength: BATCH_LENGTH, flushMs: FLUSH_MS, waitingMax: WAITING_MAX });
+  } catch (error) {
+    throw new SetupError(`the log file ${file} cannot be written: ${(error as Error).message}`, 78, error);
+  }
 }
 
 function pinoOptions(level: LogConfig["level"]): pino.LoggerOptions {
@@ -80,13 +96,4 @@ function errorFields(error: unknown, depth = 0): unknown {
     stack: error.stack,
     ...(error.cause === undefined || depth >= CAUSES_MAX ? {} : { cause: errorFields(error.cause, depth + 1) }),
   };
-}
-
-function checkWritable(file: string): string {
-  try {
-    closeSync(openSync(file, "a", 0o640));
-    return file;
-  } catch (error) {
-    throw new SetupError(`the log file ${file} cannot be written: ${(error as Error).message}`, 78, error);
-  }
 }

@@ -102,7 +102,7 @@ export interface Target {
 
 /** What a plugin may know of a request before its body is read. */
 export interface RequestHead {
-  /** `x-request-id` of the answer: the caller's own where well formed, else a fresh one. */
+  /** `x-request-id` of the answer; the gateway's own, unique. */
   readonly id: string;
   readonly method: string;
   /** The normalised path, without the query. */

@@ -2,15 +2,15 @@
 import { SetupError } from "../errors.ts";
 import { displayParts, hashKey, newKeySecret } from "../key-secret.ts";
 import { loadPepper } from "../store/open.ts";
-import type { KeyListing, KeyRow, KeyStatus, NewKey, Store } from "../store/store.ts";
+import type { KeyRow, KeyStatus, NewKey, Store } from "../store/store.ts";
 import { StoreError } from "../store/store.ts";
 import { suggest } from "../suggest.ts";
 import type { Command, Io } from "./command.ts";
+import { keyJson, keyTable } from "./key-list.ts";
 import { parseOptions, usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
-import { renderTable } from "./table.ts";
 import { noSuchTeam } from "./teams.ts";
-import { budgetJson, budgetText, momentJson, readBudget, readMoment, readName } from "./values.ts";
+import { budgetJson, momentJson, readBudget, readMoment, readName } from "./values.ts";
 import { systemClock, withStore } from "./with-store.ts";
 
 const HELP = `
@@ -79,7 +79,7 @@ async function create(argv: readonly string[], io: Io): Promise<number> {
   const wish = readWish(values);
   const secret = newKeySecret();
   const row = await withStore(io, values.config, (store, config) => {
-    const hash = hashKey(secret, loadPepper(config, io.env));
+    const hash = hashKey(secret, loadPepper(config, io.env, store.accounts));
     return insert(store, { ...wish, ...displayParts(secret), hash });
   });
   if (values.json) io.stdout.write(`${JSON.stringify(createdJson(row, secret, wish))}\n`);
@@ -139,45 +139,10 @@ async function list(argv: readonly string[], io: Io): Promise<number> {
   const { values } = parseOptions(argv, { command: "keys list", options: {} });
   const all = await withStore(io, values.config, (store) => store.accounts.listKeys());
   const nowMs = systemClock.nowMs();
-  if (values.json) io.stdout.write(`${JSON.stringify({ keys: all.map((key) => listedJson(key, nowMs)) })}\n`);
+  if (values.json) io.stdout.write(`${JSON.stringify({ keys: all.map((key) => keyJson(key, nowMs)) })}\n`);
   else if (all.length === 0) io.stderr.write("there are no keys: `tollgate keys create --alias NAME` makes one\n");
-  else io.stdout.write(listTable(all, nowMs));
+  else io.stdout.write(keyTable(all, nowMs));
   return 0;
-}
-
-function listedJson(key: KeyListing, nowMs: number): object {
-  return {
-    id: key.id,
-    alias: key.alias,
-    prefix: key.prefix,
-    last_four: key.lastFour,
-    status: statusOf(key, nowMs),
-    team: key.team?.alias ?? null,
-    budgets: key.budgets.map(budgetJson),
-    created: momentJson(key.createdMs),
-    expires: momentJson(key.expiresMs),
-  };
-}
-
-function listTable(all: readonly KeyListing[], nowMs: number): string {
-  const titles = ["ID", "ALIAS", "KEY", "STATUS", "TEAM", "BUDGET", "CREATED", "EXPIRES"];
-  const columns = titles.map((title) => ({ title, align: "left" as const }));
-  const day = (ms: number | null): string => momentJson(ms)?.slice(0, 10) ?? "never";
-  const rows = all.map((key) => [
-    key.id,
-    key.alias,
-    `${key.prefix}…${key.lastFour}`,
-    statusOf(key, nowMs),
-    key.team?.alias ?? "-",
-    budgetText(key.budgets) || "-",
-    day(key.createdMs),
-    day(key.expiresMs),
-  ]);
-  return renderTable(columns, rows);
-}
-
-function statusOf(key: KeyRow, nowMs: number): KeyStatus | "expired" {
-  return key.status === "active" && key.expiresMs !== null && key.expiresMs <= nowMs ? "expired" : key.status;
 }
 
 async function setStatus(verb: string, status: KeyStatus, argv: readonly string[], io: Io): Promise<number> {

@@ -15,8 +15,6 @@ export function hasBody(req: IncomingMessage): boolean {
 export function readBody(req: IncomingMessage, bodyBytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const announced = Number(req.headers["content-length"] ?? 0);
-    if (announced > bodyBytesMax) return reject(tooLarge(bodyBytesMax));
-    if (isEncoded(req)) return reject(new GatewayError("invalid_request", "A request body must not be compressed"));
     const chunks: Buffer[] = [];
     let bytes = 0;
     const onData = (chunk: Buffer): void => {
@@ -26,15 +24,29 @@ export function readBody(req: IncomingMessage, bodyBytesMax: number): Promise<Bu
     };
     const fail = (error: unknown): void => {
       req.off("data", onData);
-      req.pause();
+      discard(req, bodyBytesMax);
       reject(error);
     };
+    if (announced > bodyBytesMax) return fail(tooLarge(bodyBytesMax));
+    if (isEncoded(req)) return fail(new GatewayError("invalid_request", "A request body must not be compressed"));
     req.on("data", onData);
     req.once("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)));
     req.once("error", () => fail(new GatewayError("invalid_request", "The request body broke off")));
     req.once("close", () => {
       if (!req.complete) fail(new GatewayError("invalid_request", "The request body broke off"));
     });
+  });
+}
+
+/**
+ * Throws the rest of a refused body away, so that a caller that is still sending reads the answer before its
+ * connection is closed; one that goes on for another `bytesMax` is cut off.
+ */
+export function discard(req: IncomingMessage, bytesMax: number): void {
+  let bytes = 0;
+  req.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > bytesMax) req.destroy();
   });
 }
 

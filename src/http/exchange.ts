@@ -122,7 +122,10 @@ class Exchange implements Dial, Deadline {
   }
 
   start(): void {
-    if (this.#res.destroyed) return this.#end("client_closed", 499, null, null);
+    if (this.#res.destroyed) {
+      this.#end("client_closed", 499, null, null);
+      return;
+    }
     this.#res.once("close", this.#onCallerGone);
     this.#context.deadlines.add(this);
     this.#context.upstream.send(this, this.#res);
@@ -155,13 +158,16 @@ class Exchange implements Dial, Deadline {
   onAnswer(answer: IncomingMessage): void {
     // The answer's own 'close' tells how it ended; without a listener its 'error' would end the process.
     answer.on("error", () => undefined);
-    if (this.#over) return void answer.destroy();
+    if (this.#over) {
+      answer.destroy();
+      return;
+    }
     this.#answer = answer;
     this.#firstByteAtMs = this.#alive();
     answer.once("close", () => this.#upstreamGone());
-    if (!isEventStream(answer)) return this.#collect(answer);
-    if (isCoded(answer)) return this.#break("The provider's stream is in a content coding that was not asked for");
-    this.#relay(answer);
+    if (!isEventStream(answer)) this.#collect(answer);
+    else if (isCoded(answer)) this.#break("The provider's stream is in a content coding that was not asked for");
+    else this.#relay(answer);
   }
 
   /** An event stream passes as it comes, with back-pressure. */
@@ -211,14 +217,19 @@ class Exchange implements Dial, Deadline {
 
   #complete(answer: IncomingMessage): void {
     if (this.#over || !answer.complete) return;
-    const status = answer.statusCode ?? 200;
-    if (this.#tap !== null) {
-      const { rest, usage } = this.#tap.finish();
-      this.#bytes += rest?.length ?? 0;
-      return this.#end("completed", status, usage, null, () => this.#res.end(rest ?? undefined));
-    }
+    if (this.#tap !== null) this.#completeStream(this.#tap);
+    else this.#completeBody(answer, answer.statusCode ?? 200);
+  }
+
+  #completeStream(tap: StreamTap): void {
+    const { rest, usage } = tap.finish();
+    this.#bytes += rest?.length ?? 0;
+    this.#end("completed", this.#answer?.statusCode ?? 200, usage, null, () => this.#res.end(rest ?? undefined));
+  }
+
+  #completeBody(answer: IncomingMessage, status: number): void {
     const body = this.#body();
-    const ok = status >= 200 && status < 300;
+    const ok = isSuccess(answer);
     const head = this.#answerHead(answer);
     if (!ok) head["x-tollgate-error-source"] = "upstream";
     const usage = ok ? this.#request.meter.whole(body) : null;
@@ -238,13 +249,13 @@ class Exchange implements Dial, Deadline {
     return head;
   }
 
-  /** False while the connection is being made: the provider has seen nothing. */
-  #wasSent(): boolean {
-    return this.#upstreamRequest?.socket?.connecting === false;
-  }
-
-  /** What has been used when the answer does not reach its end; the provider may bill for it. */
-  #usageSoFar(): Usage {
+  /**
+   * What has been used when the answer does not reach its end: the provider may bill for it. null while the connection
+   * is being made (it has seen nothing) and when it answered with an error.
+   */
+  #usageSoFar(): Usage | null {
+    const sent = this.#upstreamRequest?.socket?.connecting === false;
+    if (!sent || (this.#answer !== null && !isSuccess(this.#answer))) return null;
     return this.#tap === null ? this.#request.meter.whole(this.#body()) : this.#tap.usage();
   }
 
@@ -258,27 +269,25 @@ class Exchange implements Dial, Deadline {
 
   #callerGone(): void {
     if (this.#over) return;
-    this.#end("client_closed", 499, this.#wasSent() ? this.#usageSoFar() : null, null);
+    this.#end("client_closed", 499, this.#usageSoFar(), null);
     this.#abandon();
   }
 
   expire(): void {
     if (this.#over) return;
-    if (this.#tap?.terminal === true && this.#answer !== null) return this.#completeLate(this.#tap);
-    this.#fail("timeout", new GatewayError("upstream_timeout"));
+    if (this.#tap?.terminal === true) this.#completeLate(this.#tap);
+    else this.#fail("timeout", new GatewayError("upstream_timeout"));
   }
 
   /** The terminal event came and the end did not: the answer is whole all the same. */
   #completeLate(tap: StreamTap): void {
-    const { rest, usage } = tap.finish();
-    this.#bytes += rest?.length ?? 0;
-    this.#end("completed", this.#answer?.statusCode ?? 200, usage, null, () => this.#res.end(rest ?? undefined));
+    this.#completeStream(tap);
     this.#abandon();
   }
 
   /** Ends an exchange that was answered in part, or not in time. A stream that has begun ends with an error event. */
   #fail(kind: OutcomeKind, error: GatewayError): void {
-    const usage = this.#wasSent() ? this.#usageSoFar() : null;
+    const usage = this.#usageSoFar();
     const { id, wire } = this.#request;
     this.#end(kind, this.#res.headersSent ? (this.#answer?.statusCode ?? 200) : error.status, usage, error, () => {
       this.#res.write(errorEvent(error, wire, id), () => this.#res.destroy());
@@ -320,9 +329,13 @@ class Exchange implements Dial, Deadline {
   }
 }
 
-function isEventStream(answer: IncomingMessage): boolean {
+function isSuccess(answer: IncomingMessage): boolean {
   const status = answer.statusCode ?? 0;
-  return status >= 200 && status < 300 && answer.headers["content-type"]?.startsWith("text/event-stream") === true;
+  return status >= 200 && status < 300;
+}
+
+function isEventStream(answer: IncomingMessage): boolean {
+  return isSuccess(answer) && answer.headers["content-type"]?.startsWith("text/event-stream") === true;
 }
 
 function isCoded(answer: IncomingMessage): boolean {

@@ -110,7 +110,10 @@ class QuotaEngine implements Ledger {
 
   /** Slack that was granted under a higher limit goes back: the lower one decides about every further unit. */
   #withLimitOf(quota: Quota, lease: Lease): Lease {
-    if (quota.limit < lease.quota.limit) this.#release(lease, lease.giveBack());
+    if (quota.limit < lease.quota.limit) {
+      this.#release(lease, lease.giveBack());
+      lease.keepNoSlack();
+    }
     lease.quota = quota;
     return lease;
   }

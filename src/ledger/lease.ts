@@ -31,7 +31,9 @@ export class Lease {
   isCurrent = true;
   #granted = 0;
   #reserved = 0;
+  #holds = 0;
   #heat = 0;
+  /** Most slack that may be kept, by what the store said last; 0 once it is no longer sure that the limit covers any. */
   #slackMax = Number.MAX_SAFE_INTEGER;
   #usedSinceTrim = false;
   #unit = 1;
@@ -52,9 +54,9 @@ export class Lease {
     return this.#granted - this.#reserved;
   }
 
-  /** True when nothing is leased and nothing held: it can be forgotten. */
+  /** True when nothing is leased and no hold is open, not even one of 0: it can be forgotten. */
   get isEmpty(): boolean {
-    return this.#granted === 0 && this.#reserved === 0;
+    return this.#granted === 0 && this.#holds === 0;
   }
 
   /** True when `amount` fits. An amount of 0 fits as long as something is left, so that an overrun refuses it too. */
@@ -65,6 +67,7 @@ export class Lease {
   /** Holds `amount`, which must be free. */
   hold(amount: number): void {
     this.#reserved += amount;
+    this.#holds += 1;
     this.#usedSinceTrim = true;
     if (amount > 0) this.#unit = amount;
   }
@@ -108,7 +111,14 @@ export class Lease {
   /** The settlement is in the store's queue. */
   settled(amount: number, change: CounterChange): void {
     this.#reserved -= amount;
+    this.#holds -= 1;
     this.released(change);
+    if (change.spend > change.release) this.keepNoSlack();
+  }
+
+  /** The limit was lowered or overrun: what open holds give back belongs to the store until it grants something again. */
+  keepNoSlack(): void {
+    this.#slackMax = 0;
   }
 
   /** What giving back all that is free writes; changes nothing yet. */

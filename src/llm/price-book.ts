@@ -33,7 +33,10 @@ const NOT_TEXT = /audio|realtime|image|transcribe|tts|voice|sonic|live/;
  * Only the data that the package carries is read; it is never updated over the network.
  * @returns null when the package knows no such provider.
  */
-export function openPriceBook(provider: { name: string; baseUrl?: string | undefined }, nowMs: number): PriceBook | null {
+export function openPriceBook(
+  provider: { name: string; baseUrl?: string | undefined },
+  nowMs: number,
+): PriceBook | null {
   const found = providerByUrl(provider.baseUrl) ?? providerByName(provider.name);
   if (found === undefined) return null;
   const fallbacks = (found.fallback_model_providers ?? []).map((id) => findProvider({ providerId: id }));
@@ -192,7 +195,11 @@ function patternsOf(logic: MatchLogic): MatchLogic | null {
 function compileMatch(logic: MatchLogic): (id: string) => boolean {
   if ("or" in logic) return anyOf(logic.or.map(compileMatch));
   if ("and" in logic) return allOf(logic.and.map(compileMatch));
-  if ("regex" in logic) return ((pattern) => (id: string) => pattern.test(id))(new RegExp(logic.regex));
+  if ("regex" in logic)
+    return (
+      (pattern) => (id: string) =>
+        pattern.test(id)
+    )(new RegExp(logic.regex));
   const [kind, value] = Object.entries(logic)[0] as [string, string];
   const word = value.toLowerCase();
   if (kind === "starts_with") return (id) => id.startsWith(word);

@@ -19,13 +19,16 @@ const ENDPOINTS = [
   "models",
 ];
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-const EFFORTS = ["default", "none", "minimal", "low", "medium", "high", "xhigh", "max"];
+const EFFORTS = new Set(["default", "none", "minimal", "low", "medium", "high", "xhigh", "max"]);
 
 type Known = NonNullable<Attribute["known"]>;
 type More = Pick<Attribute, "takesParam" | "mayLack" | "optional" | "known">;
 
-const closed = (values: readonly string[]): Known => ({ closed: true, values: () => values });
-const open = (values: (vocabulary: Vocabulary) => Iterable<string>): Known => ({ closed: false, values });
+const closed = (names: readonly string[]): Known => {
+  const values = new Set(names);
+  return { closed: true, values: () => values };
+};
+const open = (values: (vocabulary: Vocabulary) => ReadonlySet<string>): Known => ({ closed: false, values });
 const namesOf = (subject: Subject | null): Fact => (subject === null ? null : [subject.alias, subject.id]);
 /** A principal without roles or tags has none set. */
 const namesIn = (names: readonly string[]): Fact => (names.length === 0 ? null : names);

@@ -38,7 +38,7 @@ export type Attribute = Reader & {
   /** The values that a caller can choose to leave out: a deny on them can be dodged. */
   readonly optional?: boolean;
   /** Known values: `closed` ones are all there is, others only draw a warning. */
-  readonly known?: { readonly closed: boolean; values(vocabulary: Vocabulary): Iterable<string> };
+  readonly known?: { readonly closed: boolean; values(vocabulary: Vocabulary): ReadonlySet<string> };
 };
 
 /** An attribute as a rule names it. */

@@ -15,7 +15,8 @@ export interface RuleCatalogue {
 
 /** The catalogue's names as sets, made once per load. */
 export interface Vocabulary {
-  readonly targets: readonly Target[];
+  /** Targets by model, which is what most checks ask for. */
+  readonly targets: ReadonlyMap<string, readonly Target[]>;
   readonly models: ReadonlySet<string>;
   readonly providers: ReadonlySet<string>;
   readonly teams: ReadonlySet<string>;
@@ -24,18 +25,15 @@ export interface Vocabulary {
 
 /** Reads a catalogue's names. */
 export function vocabularyOf(catalogue: RuleCatalogue): Vocabulary {
-  const models = new Set<string>();
+  const targets = new Map<string, Target[]>();
   const providers = new Set<string>(catalogue.providers?.() ?? []);
-  const targets = [...catalogue.models()];
-  for (const target of targets) {
-    models.add(target.model);
+  for (const target of catalogue.models()) {
+    const ofModel = targets.get(target.model);
+    if (ofModel === undefined) targets.set(target.model, [target]);
+    else ofModel.push(target);
     providers.add(target.provider);
   }
-  return {
-    targets,
-    models,
-    providers,
-    teams: new Set(catalogue.teams?.() ?? []),
-    keys: new Set(catalogue.keys?.() ?? []),
-  };
+  const models = new Set(targets.keys());
+  const teams = new Set(catalogue.teams?.() ?? []);
+  return { targets, models, providers, teams, keys: new Set(catalogue.keys?.() ?? []) };
 }

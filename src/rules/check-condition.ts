@@ -1,22 +1,11 @@
 // Types conditions: selectors and expressions → the checked tree's conditions.
-import type {
-  AttributeNode,
-  BareNode,
-  CompareNode,
-  Expr,
-  IsSetNode,
-  NameNode,
-  SelectorNode,
-  Span,
-  Value,
-} from "./ast.ts";
-import { ATTRIBUTES, LATER_ATTRIBUTES, SECRET_HEADERS } from "./attribute-table.ts";
+import type { BareNode, CompareNode, Expr, IsSetNode, NameNode, SelectorNode, Span, Value } from "./ast.ts";
 import type { AttributeRef } from "./attributes.ts";
+import { AttributeChecker } from "./check-attribute.ts";
 import type { CheckSet, LetEntry, Place } from "./check-context.ts";
 import { ValueChecker } from "./check-value.ts";
 import type { Cond, Leaf, Test } from "./checked.ts";
 import type { Code } from "./diagnostics.ts";
-import { near } from "./mistakes.ts";
 import { quote } from "./syntax-error.ts";
 import { operandText, valueText } from "./written.ts";
 
@@ -24,17 +13,19 @@ import { operandText, valueText } from "./written.ts";
 export class ConditionChecker {
   private readonly set: CheckSet;
   private readonly place: Place;
+  private readonly attributes: AttributeChecker;
   private readonly values: ValueChecker;
 
   constructor(set: CheckSet, place: Place) {
     this.set = set;
     this.place = place;
+    this.attributes = new AttributeChecker(set, place);
     this.values = new ValueChecker(set, place);
   }
 
   /** `team not [a, b]`. */
   selector(node: SelectorNode): Leaf | null {
-    const ref = this.reference({ name: node.subject, param: null, span: node.span });
+    const ref = this.attributes.resolve({ name: node.subject, param: null, span: node.span });
     const listed = this.listed(node.operand);
     const test = ref === null || listed === null ? null : this.values.equality(ref, listed.values, listed.place);
     if (ref === null || test === null) return null;
@@ -115,7 +106,7 @@ export class ConditionChecker {
   private lookUp(node: NameNode): LetEntry | null {
     const entry = this.set.lets.get(node.name);
     if (entry === undefined) {
-      const known = near(node.name, this.set.lets.keys())?.replace("`", "`@") ?? null;
+      const known = this.set.near(node.name, this.set.lets.keys())?.replace("`", "`@") ?? null;
       return this.fail(
         node.span,
         "E202",
@@ -128,7 +119,10 @@ export class ConditionChecker {
   }
 
   private compare(node: CompareNode): Leaf | null {
-    const ref = this.reference(node.attribute, node.operand.kind === "range" ? node.operand.low : node.operand);
+    const ref = this.attributes.resolve(
+      node.attribute,
+      node.operand.kind === "range" ? node.operand.low : node.operand,
+    );
     const test = ref === null ? null : this.testOf(ref, node);
     if (ref === null || test === null) return null;
     const op = node.op === "=" ? (node.negated ? "!=" : "=") : `${node.negated ? "not " : ""}${node.op}`;
@@ -190,7 +184,7 @@ export class ConditionChecker {
   }
 
   private isSet(node: IsSetNode): Leaf | null {
-    const ref = this.reference(node.attribute);
+    const ref = this.attributes.resolve(node.attribute);
     if (ref === null) return null;
     if (!ref.attribute.mayLack) return this.fail(node.span, "E205", `${quote(ref.text)} is always set`, "take it out");
     return {
@@ -203,7 +197,7 @@ export class ConditionChecker {
   }
 
   private bare(node: BareNode): Leaf | null {
-    const ref = this.reference(node.attribute);
+    const ref = this.attributes.resolve(node.attribute);
     if (ref === null) return null;
     if (ref.attribute.type === "bool")
       return { kind: "test", ref, test: { kind: "true" }, negated: false, text: ref.text };
@@ -211,48 +205,6 @@ export class ConditionChecker {
       ? `write ${quote(`${ref.text} is set`)} or compare it`
       : "compare it with a value";
     return this.fail(node.span, "E205", `${quote(ref.text)} alone is not a condition`, help);
-  }
-
-  /** An attribute by its name. `hour` compared with a time of day is read as `time`. */
-  private reference(node: AttributeNode, against?: CompareNode["operand"]): AttributeRef | null {
-    const isTime = against?.kind === "literal" && against.literal.dimension === "time";
-    const attribute = ATTRIBUTES.get(node.name === "hour" && isTime ? "time" : node.name);
-    if (attribute === undefined) return this.unknown(node);
-    const { zone } = this.place;
-    if (!attribute.takesParam) {
-      if (node.param === null) return { attribute, param: null, text: node.name, zone };
-      return this.fail(node.span, "E201", `${quote(node.name)} takes no text in brackets`, "take the brackets out");
-    }
-    if (node.param === null)
-      return this.fail(
-        node.span,
-        "E201",
-        `${quote(node.name)} takes a name in brackets`,
-        `write ${quote(`${node.name}["x"]`)}`,
-      );
-    const param = node.name === "header" ? node.param.toLowerCase() : node.param;
-    if (node.name === "header" && SECRET_HEADERS.has(param)) {
-      return this.fail(
-        node.span,
-        "E215",
-        `${quote(param)} carries a credential, so no rule may read it`,
-        "use `key`, `team` or `user`",
-      );
-    }
-    return { attribute, param, text: `${node.name}[${JSON.stringify(node.param)}]`, zone };
-  }
-
-  private unknown(node: AttributeNode): null {
-    if (LATER_ATTRIBUTES.has(node.name)) {
-      return this.fail(
-        node.span,
-        "E212",
-        `${quote(node.name)} cannot be read by this version of tollgate yet`,
-        "take it out until it can",
-      );
-    }
-    const help = near(node.name, ATTRIBUTES.keys()) ?? "attributes are listed in rules/README.md";
-    return this.fail(node.span, "E201", `unknown attribute ${quote(node.name)}`, help);
   }
 
   private fail(span: Span, code: Code, message: string, help: string | null): null {

@@ -4,8 +4,12 @@ import type { Vocabulary } from "./catalogue.ts";
 import type { Cond } from "./checked.ts";
 import { type Code, type Diagnostic, diagnostic } from "./diagnostics.ts";
 import type { Zone } from "./local-time.ts";
+import { near } from "./mistakes.ts";
 import { shift } from "./parse.ts";
-import type { Source } from "./source.ts";
+import { positionAt, type Source } from "./source.ts";
+
+/** A did-you-mean looks at every known name: no more than so many are worked out for one set. */
+const SUGGESTIONS_MAX = 100;
 
 /** A `let`, with its own place; `cond` is filled in when it is first used. */
 export interface LetEntry {
@@ -28,6 +32,7 @@ export class CheckSet {
   readonly vocabulary: Vocabulary;
   readonly nowMs: number;
   readonly lets: Map<string, LetEntry> = new Map();
+  private suggestionsLeft = SUGGESTIONS_MAX;
   private readonly found: Map<Source | null, Map<string, Diagnostic>> = new Map();
 
   constructor(vocabulary: Vocabulary, nowMs: number) {
@@ -44,6 +49,12 @@ export class CheckSet {
     return this.findings.some((finding) => finding.severity === "error");
   }
 
+  /** `did you mean …?`, or null when nothing is near or enough has been suggested. */
+  near(word: string, known: Iterable<string>): string | null {
+    this.suggestionsLeft -= 1;
+    return this.suggestionsLeft < 0 ? null : near(word, known);
+  }
+
   /** Adds a finding; a `let` that is used twice gives it once. */
   add(finding: Diagnostic): void {
     const ofSource = this.found.get(finding.source) ?? new Map<string, Diagnostic>();
@@ -56,4 +67,10 @@ export class CheckSet {
   report(place: Place, span: Span, code: Code, message: string, help: string | null = null): void {
     this.add(diagnostic(code, place.source, shift(span, place.offset), message, help));
   }
+}
+
+/** The id of what has no `as`: `rules/models.rules:7`, in characters that an HTTP header may hold. */
+export function idOf({ source, offset }: Place, { start }: Span): string {
+  const name = source.name.replace(/[^\x20-\x7e]/gu, encodeURIComponent);
+  return `${name}:${positionAt(source, start + offset).line + 1}`;
 }

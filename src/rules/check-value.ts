@@ -10,36 +10,11 @@ import { WEEKDAYS } from "./local-time.ts";
 import { near } from "./mistakes.ts";
 import { isGlobValue } from "./nodes.ts";
 import { quote } from "./syntax-error.ts";
+import { EXAMPLE, PLAIN, PLAIN_DIMENSION, unitHelp } from "./value-words.ts";
 
 /** $0.001/M and $1000/M in pico-USD per token: prices outside are most likely in the wrong unit. */
 const PRICE_MIN = 1_000;
 const PRICE_MAX = 1_000_000_000;
-
-const PLAIN: Record<ValueType, string> = {
-  name: "a name",
-  bool: "true or false",
-  number: "a number",
-  price: "a price",
-  tokens: "a number of tokens",
-  bytes: "a number of bytes",
-  duration: "a duration",
-  ip: "an address",
-  time: "a time of day",
-  date: "a date",
-  weekday: "a weekday",
-};
-
-const EXAMPLE: Partial<Record<ValueType, string>> = {
-  price: "write it as `$10/M`, or as `10` for USD per million tokens",
-  tokens: "write it as `8k` or `8000`",
-  bytes: "write it as `2MB`",
-  duration: "write it as `30s`, `5m`, `1h` or `7d`",
-  ip: "write it as `10.0.0.0/8`",
-  time: "write it as `22:00`",
-  date: "write it as `2027-01-31`",
-  weekday: `the weekdays are ${WEEKDAYS.join(", ")}`,
-  bool: "write `true` or `false`",
-};
 
 /** Dimensions that a type takes beside its own: a bare number counts in the attribute's unit. */
 const TAKES: Partial<Record<ValueType, readonly Dimension[]>> = {
@@ -175,17 +150,17 @@ export class ValueChecker {
   /** False when the value is none of a closed vocabulary; a warning when none of an open one. */
   private known(attribute: Attribute, value: Value, at: Place): boolean {
     if (attribute.known === undefined) return true;
-    const names = [...attribute.known.values(this.set.vocabulary)];
-    if (names.length === 0) return true;
+    const names = attribute.known.values(this.set.vocabulary);
+    if (names.size === 0) return true;
     const glob = isGlobValue(value);
-    if (names.some((name) => (glob ? globMatches(value.text, name) : name === value.text))) return true;
-    const message = `${glob ? "no" : "unknown"} ${attribute.name} ${glob ? `matches ${quote(value.text)}` : quote(value.text)}`;
-    if (attribute.known.closed) {
-      this.fail(value.span, "E206", message, near(value.text, names) ?? `one of ${names.join(", ")}`, at);
-      return false;
-    }
-    this.set.report(at, value.span, "W301", message, glob ? null : near(value.text, names));
-    return true;
+    if (glob ? matchesSome(value.text, names) : names.has(value.text)) return true;
+    const message = glob
+      ? `no ${attribute.name} matches ${quote(value.text)}`
+      : `unknown ${attribute.name} ${quote(value.text)}`;
+    const help = glob ? null : this.set.near(value.text, names);
+    if (!attribute.known.closed) this.set.report(at, value.span, "W301", message, help);
+    else this.fail(value.span, "E206", message, help ?? `one of ${[...names].join(", ")}`, at);
+    return !attribute.known.closed;
   }
 
   private nets(values: readonly Value[], at: Place): Test | null {
@@ -214,24 +189,7 @@ export class ValueChecker {
   }
 }
 
-const PLAIN_DIMENSION: Record<Dimension | "ip", string> = {
-  number: "a number",
-  money: "an amount of money",
-  price: "a price",
-  tokens: "a number of tokens",
-  bytes: "a number of bytes",
-  duration: "a duration",
-  percent: "a percentage",
-  time: "a time of day",
-  date: "a date",
-  ip: "an address",
-};
-
-/** Says how to write the value, in its own digits where only the unit is wrong. */
-function unitHelp(type: ValueType, value: Value): string | null {
-  if (type === "price" && value.kind === "literal" && value.literal.dimension === "money") {
-    return `a price is per tokens: write \`${value.text}/M\` or \`${value.text}/k\``;
-  }
-  if (type === "tokens" && /^\d+m$/.test(value.text)) return `\`m\` is minutes: write \`${value.text.slice(0, -1)}M\``;
-  return EXAMPLE[type] ?? null;
+function matchesSome(glob: string, names: Iterable<string>): boolean {
+  for (const name of names) if (globMatches(glob, name)) return true;
+  return false;
 }

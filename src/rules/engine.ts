@@ -5,6 +5,7 @@ import { build, type Snapshot } from "./build.ts";
 import type { RuleCatalogue } from "./catalogue.ts";
 import { compileSet } from "./compile.ts";
 import { createDecide, type Decide } from "./decide.ts";
+import type { Diagnostic } from "./diagnostics.ts";
 import { readDirectory } from "./load.ts";
 import { StatementCache } from "./parse.ts";
 import { renderText } from "./render.ts";
@@ -13,6 +14,8 @@ import { watchDirectory } from "./watch.ts";
 
 /** Hex digits of the hash that people see. */
 const HASH_DIGITS = 12;
+/** Findings in a load's report. */
+const FINDINGS_MAX = 50;
 /** Files that are being written are read again after so long, until two readings agree, milliseconds. */
 const STEADY_MS = 50;
 
@@ -115,7 +118,7 @@ class RuleEngine implements RuleService {
       };
     }
     this.tried = snapshot.hash;
-    this.last = this.loadOf(set !== null, renderText(diagnostics));
+    this.last = this.loadOf(set !== null, reportOf(diagnostics));
     return this.last;
   }
 
@@ -123,6 +126,13 @@ class RuleEngine implements RuleService {
     const { hash = "", files = 0, rules = 0 } = this.inForce ?? {};
     return { ok, changed: true, generation: this.generation, hash, files, rules, report };
   }
+}
+
+/** A report goes to the log: one of a file that is no rule file at all must not fill it. */
+function reportOf(diagnostics: readonly Diagnostic[]): string {
+  const more = diagnostics.length - FINDINGS_MAX;
+  const text = renderText(diagnostics.slice(0, FINDINGS_MAX));
+  return more > 0 ? `${text}\nand ${more} more: \`tollgate check\` shows all\n` : text;
 }
 
 /** Nothing is skipped silently: a request that cannot be decided is denied. */

@@ -65,13 +65,13 @@ function neverClosed(token: IToken): RuleSyntaxError {
 
 function strangeCharacter(text: string, offset: number): RuleSyntaxError {
   const char = String.fromCodePoint(text.codePointAt(offset) ?? 0);
-  const help = char === "\r" ? "end lines with a newline" : "put a value that holds it in double quotes";
-  return new RuleSyntaxError(
-    "E105",
-    { start: offset, end: offset + char.length },
-    `unexpected character ${quote(char)}`,
-    help,
-  );
+  const span = { start: offset, end: offset + char.length };
+  if ("“”„‘’".includes(char))
+    return new RuleSyntaxError("E108", span, "text takes straight double quotes here", 'write `"`');
+  const invisible = /[\p{Z}\p{C}]/u.test(char);
+  const name = invisible ? `U+${char.codePointAt(0)?.toString(16).padStart(4, "0").toUpperCase()}` : quote(char);
+  const help = invisible ? "write a plain space" : "put a value that holds it in double quotes";
+  return new RuleSyntaxError("E105", span, `unexpected character ${name}`, help);
 }
 
 function habit(token: IToken): RuleSyntaxError {

@@ -5,7 +5,7 @@ import type { CheckedRule, CheckedSet, Cond, Leaf } from "./checked.ts";
 import { type Code, diagnostic } from "./diagnostics.ts";
 import { NO, negate, type Tri, UNKNOWN } from "./facts.ts";
 import { holds, truthOf } from "./interpret.ts";
-import { positionAt } from "./source.ts";
+import { whereOf } from "./source.ts";
 import { condText } from "./written.ts";
 
 /** Adds warnings for a set whose rules could be checked. */
@@ -60,9 +60,10 @@ function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): vo
 }
 
 /** Whether a rule that names models can hold for one of them; models that the catalogue lacks are W301's. */
-function isPossible(cond: Cond, targets: readonly Target[]): boolean {
+function isPossible(cond: Cond, targets: ReadonlyMap<string, readonly Target[]>): boolean {
   const models = requiredModels(cond);
-  const named = targets.filter(({ model }) => models?.has(model));
+  if (models === null) return true;
+  const named = [...models].flatMap((model) => targets.get(model) ?? []);
   return named.length === 0 || named.some((target) => truthOf(cond, (leaf) => truthFor(leaf, target)) !== NO);
 }
 
@@ -100,10 +101,6 @@ function ruleText(rule: CheckedRule): string {
     rule.untilDay,
     rule.zone.name,
   ]);
-}
-
-function whereOf(rule: CheckedRule): string {
-  return `${rule.source.label}:${positionAt(rule.source, rule.start).line + 1}`;
 }
 
 function warn(set: CheckSet, rule: CheckedRule, code: Code, message: string, help: string): void {

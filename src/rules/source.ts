@@ -39,6 +39,20 @@ export function lineText(source: Source, line: number): string {
   return source.text.slice(start, end).replace(/\r?\n$/, "");
 }
 
+/** `rules/models.rules:7`, as reports call a place. */
+export function whereOf({ source, start }: { readonly source: Source; readonly start: number }): string {
+  return `${source.label}:${positionAt(source, start).line + 1}`;
+}
+
+/** The order of (file, place): what `sort` takes. */
+export function byPlace(
+  a: { readonly source: Source; readonly start: number },
+  b: { readonly source: Source; readonly start: number },
+): number {
+  if (a.source.name !== b.source.name) return a.source.name < b.source.name ? -1 : 1;
+  return a.start - b.start;
+}
+
 function startsOf(source: Source): readonly number[] {
   const known = lineStarts.get(source);
   if (known !== undefined) return known;

@@ -3,6 +3,7 @@ import type { Decision, Denial, Target } from "../types.ts";
 import type { CheckedDefault, CheckedRule } from "./checked.ts";
 import type { Facts } from "./facts.ts";
 import { defaultSentence, denialSentence } from "./sentence.ts";
+import { byPlace } from "./source.ts";
 
 /** What fired for one target; rules in order of (file, place). Unknown counts as fired for all but `allow`. */
 export interface TargetVerdict {
@@ -55,7 +56,7 @@ function denialOf(denied: readonly TargetVerdict[], factsOf: (target: Target) =>
   let shown: { rule: CheckedRule; target: Target } | null = null;
   for (const { denies, target } of denied) {
     const rule = denies[0];
-    if (rule !== undefined && (shown === null || comesBefore(rule, shown.rule))) shown = { rule, target };
+    if (rule !== undefined && (shown === null || byPlace(rule, shown.rule) < 0)) shown = { rule, target };
   }
   const first = denied[0];
   if (shown !== null) return denialBy(shown.rule, factsOf(shown.target));
@@ -66,10 +67,6 @@ function denialOf(denied: readonly TargetVerdict[], factsOf: (target: Target) =>
 function denialBy(rule: CheckedRule, facts: Facts): Denial {
   const message = rule.because ?? denialSentence(rule, facts);
   return Object.freeze({ message, ruleId: rule.id, ...(rule.status === null ? {} : { status: rule.status }) });
-}
-
-function comesBefore(a: CheckedRule, b: CheckedRule): boolean {
-  return a.source.name === b.source.name ? a.start < b.start : a.source.name < b.source.name;
 }
 
 function unique(ids: readonly string[]): readonly string[] {

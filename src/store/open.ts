@@ -4,7 +4,7 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { SetupError } from "../errors.ts";
 import type { Clock } from "../types.ts";
 import { openSqlite } from "./sqlite/open.ts";
-import { type Store, StoreError, type StoreEvent } from "./store.ts";
+import { type AccountStore, type Store, StoreError, type StoreEvent } from "./store.ts";
 
 /** The part of the config that says where things are kept. */
 export interface StoreConfig {
@@ -39,14 +39,19 @@ export function openStore(config: StoreConfig, options: OpenStoreOptions): Store
  * The pepper: HMAC key of all virtual keys' hashes. From `TOLLGATE_PEPPER` (64 hex digits, or base64, of 32 bytes),
  * else from `<database file>.pepper`, which is made, for its owner only, when it is not there. Several processes may
  * do so at the same time: one file wins.
+ * @param accounts a file that is not there is not made when there are keys already: none of them would fit it
  * @throws SetupError 78 when the variable or the file cannot be used
  */
-export function loadPepper(config: StoreConfig, env: Readonly<Record<string, string | undefined>>): Buffer {
+export function loadPepper(
+  config: StoreConfig,
+  env: Readonly<Record<string, string | undefined>>,
+  accounts: Pick<AccountStore, "listKeys">,
+): Buffer {
   const given = env.TOLLGATE_PEPPER;
   if (given !== undefined && given !== "") return decode(given, "the environment variable TOLLGATE_PEPPER");
   const file = `${sqlitePath(config.database)}.pepper`;
   try {
-    return decode(readOrCreate(file), `the pepper file ${file}`);
+    return decode(readIfThere(file) ?? makeFor(accounts, file), `the pepper file ${file}`);
   } catch (error) {
     if (error instanceof SetupError) throw error;
     throw new SetupError(`the pepper file ${file} cannot be used: ${(error as Error).message}`, 78, error);
@@ -58,8 +63,18 @@ function sqlitePath(database: string): string {
   throw new SetupError("Postgres is not in this version: write `database: sqlite:FILE`");
 }
 
-function readOrCreate(file: string): string {
-  return readIfThere(file) ?? create(file) ?? readFileSync(file, "utf8");
+function makeFor(accounts: Pick<AccountStore, "listKeys">, file: string): string {
+  const keys = accounts.listKeys().length;
+  // Read again: another process may have made the file, and then a key, since it was found missing.
+  if (keys > 0) return readIfThere(file) ?? refuseToReplace(file, keys);
+  return create(file) ?? readFileSync(file, "utf8");
+}
+
+function refuseToReplace(file: string, keys: number): never {
+  throw new SetupError(
+    `the pepper file ${file} is missing, and ${keys === 1 ? "one key was" : `${keys} keys were`} made with it: ` +
+      "put it back from a backup, or set TOLLGATE_PEPPER; without it every key is unknown",
+  );
 }
 
 function readIfThere(file: string): string | null {

@@ -1,5 +1,5 @@
 // `tollgate keys`, `teams` and `usage` on a real database, beside another process that has it open.
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { hashKey } from "../../src/key-secret.ts";
@@ -185,6 +185,17 @@ t.test("wrong command lines are told apart from failures: exit code 64", async (
     const stderr = `tollgate: ${message} (see \`tollgate ${name} --help\`)\n`;
     t.same(await run(...argv), { code: 64, stdout: "", stderr }, argv.join(" "));
   }
+});
+
+t.test("a lost pepper is told, not replaced: no key would fit a new one", async (t) => {
+  const { cwd, run } = gateway(t);
+  await run("keys", "create", "--alias", "a");
+  const pepper = readFileSync(join(cwd, "tollgate.db.pepper"), "utf8");
+  rmSync(join(cwd, "tollgate.db.pepper"));
+  const refused = await run("keys", "create", "--alias", "b");
+  t.match(refused, { code: 78, stdout: "", stderr: /pepper is missing, and one key was made with it: put it back/ });
+  t.equal((await tollgate(cwd, ["keys", "create", "--alias", "b"], { TOLLGATE_PEPPER: pepper })).code, 0);
+  t.match((await run("keys", "create", "--alias", "c")).stderr, "and 2 keys were made with it");
 });
 
 function request(more: Partial<AccessRecord>): AccessRecord {

@@ -69,25 +69,26 @@ t.test("the pepper is made once, for its owner, and the same for all", async (t)
   const cwd = t.testdir({});
   const config = { database: `sqlite:${join(cwd, "x.db")}`, durability: "normal" } as const;
   const file = join(cwd, "x.db.pepper");
+  const none = { listKeys: () => [] };
   const code = `import { loadPepper } from "./src/store/open.ts";
-    process.stdout.write(loadPepper(${JSON.stringify(config)}, {}).toString("hex"));`;
+    process.stdout.write(loadPepper(${JSON.stringify(config)}, {}, { listKeys: () => [] }).toString("hex"));`;
   const runs = await Promise.all([1, 2, 3, 4].map(() => run(code)));
   t.equal(new Set(runs).size, 1, "processes that start together agree");
-  t.equal(loadPepper(config, {}).toString("hex"), runs[0]);
+  t.equal(loadPepper(config, {}, none).toString("hex"), runs[0]);
   t.equal(statSync(file).mode & 0o777, 0o600);
   const given = Buffer.alloc(32, 9);
-  t.strictSame(loadPepper(config, { TOLLGATE_PEPPER: given.toString("hex") }), given);
-  t.strictSame(loadPepper(config, { TOLLGATE_PEPPER: given.toString("base64") }), given);
-  t.throws(() => loadPepper(config, { TOLLGATE_PEPPER: "short" }), {
+  t.strictSame(loadPepper(config, { TOLLGATE_PEPPER: given.toString("hex") }, none), given);
+  t.strictSame(loadPepper(config, { TOLLGATE_PEPPER: given.toString("base64") }, none), given);
+  t.throws(() => loadPepper(config, { TOLLGATE_PEPPER: "short" }, none), {
     message: /TOLLGATE_PEPPER does not hold 32 bytes/,
     exitCode: 78,
   });
   writeFileSync(file, "");
-  t.throws(() => loadPepper(config, {}), { message: /x\.db\.pepper does not hold 32 bytes/, exitCode: 78 });
+  t.throws(() => loadPepper(config, {}, none), { message: /x\.db\.pepper does not hold 32 bytes/, exitCode: 78 });
   writeFileSync(file, "x");
   chmodSync(file, 0o000);
   if (process.getuid?.() !== 0)
-    t.throws(() => loadPepper(config, {}), { message: /cannot be used: EACCES/, exitCode: 78 });
+    t.throws(() => loadPepper(config, {}, none), { message: /cannot be used: EACCES/, exitCode: 78 });
 });
 
 async function run(code: string): Promise<string> {

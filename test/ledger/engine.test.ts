@@ -142,6 +142,25 @@ t.test("a lowered limit takes effect at the next reservation, a raised one too; 
   t.match(store.ledger.counter(november), { spent: 100n, leased: 251n });
 });
 
+t.test("what open holds give back after the limit was lowered or overrun is not granted again unasked", async (t) => {
+  for (const [name, limit, actual] of [
+    ["lowered", 100n, 0],
+    ["overrun", 1_000n, 900],
+  ] as const) {
+    const { ledger, store } = start(t);
+    const holds = Array.from({ length: 8 }, () => reserved(ledger, [quota("budget:a", 1_000n)], 100));
+    const [first, second, third] = holds as [Hold, Hold, Hold];
+    await ledger.settle(first, actual);
+    t.equal(ledger.reserve([quota("budget:a", limit)], 300).ok, false);
+    ledger.settle(second, 0);
+    ledger.settle(third, 0);
+    t.equal(ledger.reserve([quota("budget:a", limit)], 100).ok, false, name);
+    const state = store.ledger.counter(november);
+    t.equal(state.leased, 500n, "the five that are open");
+    await store.close();
+  }
+});
+
 t.test("a request is charged to the window it was reserved in, and the next window starts afresh", async (t) => {
   const { ledger, store, clock } = start(t);
   const quotas = [quota("budget:a", 100n)];
@@ -154,6 +173,29 @@ t.test("a request is charged to the window it was reserved in, and the next wind
   t.match(store.ledger.counter({ ...november, window: "2026-12" }), { spent: 0n, leased: 100n });
   clock.setWall("2026-11-30T23:59:59Z");
   t.equal(ledger.reserve(quotas, 1).ok, false, "a clock that steps back does not give the old window's rest");
+});
+
+t.test("a warm lease keeps nothing of a window that is over", async (t) => {
+  const { ledger, store, clock } = start(t);
+  const quotas = [quota("budget:a", 1_000_000n)];
+  const holds = Array.from({ length: 40 }, () => reserved(ledger, quotas, 100));
+  await new Promise(setImmediate);
+  t.ok(store.ledger.counter(november).leased > 4_000n, "it has slack");
+  clock.setWall("2026-12-01T00:00:00Z");
+  ledger.settle(reserved(ledger, quotas, 100), 0);
+  await new Promise(setImmediate);
+  t.equal(store.ledger.counter(november).leased, 4_000n, "only what is held stays");
+  for (const hold of holds) ledger.settle(hold, 1);
+  await new Promise(setImmediate);
+  t.match(store.ledger.counter(november), { spent: 40n, leased: 0n });
+});
+
+t.test("where the quota runs out a warm lease keeps no more than what the store granted beyond the need", async (t) => {
+  const { ledger, store } = start(t);
+  const quotas = [quota("budget:a", 4_100n)];
+  const holds = Array.from({ length: 41 }, () => reserved(ledger, quotas, 100));
+  await Promise.all(holds.slice(0, 10).map((hold) => ledger.settle(hold, 0)));
+  t.equal(store.ledger.counter(november).leased, 3_100n);
 });
 
 t.test("idle slack goes back, and a lease that is not used at all goes back whole", async (t) => {

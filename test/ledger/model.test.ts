@@ -74,6 +74,8 @@ interface ModelCounter {
   readonly window: string;
   spent: number;
   unaccounted: number;
+  /** What each process posted beyond its holds: others may not know of it while they spend what they leased before. */
+  readonly overruns: Map<Process, number>;
 }
 
 class Model {
@@ -141,15 +143,18 @@ class Model {
     const quotas = indexes.map((i) => quota(QUOTAS[i].id, BigInt(this.limits[i]), QUOTAS[i].window));
     const counters = quotas.map((each) => this.#counterNow(one, each));
     const answer = one.ledger.reserve(quotas, amount);
-    const passed = counters.map((counter, i) => this.#taken(counter) + amount > Number(quotas[i]?.limit));
     if (answer.ok) {
-      if (amount > 0 && passed.includes(true)) throw new Error(`granted ${amount} beyond a limit`);
+      const limits = quotas.map((each) => Number(each.limit));
+      const isBeyond = counters.some((counter, i) => this.#taken(counter, one) + amount > (limits[i] ?? 0));
+      if (amount > 0 && isBeyond) throw new Error(`granted ${amount} beyond a limit`);
       this.holds.push({ hold: answer.hold, owner: one, counters });
       return;
     }
     const { quota: by, spent, reserved } = answer.refusal;
     if (spent + reserved + BigInt(amount) <= by.limit) throw new Error(`refused ${amount} although it fits`);
-    if (this.processes.length === 1 && !passed.includes(true)) throw new Error(`refused ${amount} by slack of its own`);
+    const refusing = counters[quotas.findIndex((each) => each.id === by.id)];
+    if (this.processes.length > 1 || refusing === undefined) return;
+    equal(Number(spent + reserved), this.#taken(refusing, one), `${by.id}: spent and reserved in the refusal`);
   }
 
   #settle(pick: number, actual: number): void {
@@ -158,9 +163,14 @@ class Model {
     const { store, ledger, queued } = open.owner;
     const settlement = { counters: open.counters, actual };
     queued.add(settlement);
-    ledger.settle(open.hold, actual).then(() => queued.delete(settlement));
+    const written = ledger.settle(open.hold, actual);
+    written.then(() => queued.delete(settlement)).catch(() => undefined);
     store.requests.append(accessRecord("x", { costNanoUsd: actual }));
-    for (const counter of open.counters) counter.spent += actual;
+    const overrun = Math.max(0, actual - open.hold.amount);
+    for (const counter of open.counters) {
+      counter.spent += actual;
+      counter.overruns.set(open.owner, (counter.overruns.get(open.owner) ?? 0) + overrun);
+    }
   }
 
   #second({ store, ledger }: Process): void {
@@ -176,6 +186,7 @@ class Model {
     for (const { counters, actual } of dead.queued) for (const counter of counters) counter.spent -= actual;
     const lost = this.holds.filter((open) => open.owner === dead);
     this.holds = this.holds.filter((open) => open.owner !== dead);
+    for (const counter of this.counters.values()) if (this.processes.length === 1) counter.overruns.clear();
     this.processes[index] = this.#start();
     for (let second = 0; second < 16; second += 1) {
       for (const { store } of this.processes) store.ledger.heartbeat();
@@ -195,9 +206,11 @@ class Model {
     counter.spent += charged;
   }
 
-  #taken(counter: ModelCounter): number {
-    const held = this.holds.filter((open) => open.counters.includes(counter));
-    return counter.spent + sum(held.map((open) => open.hold.amount));
+  /** Spent and held, as far as that process can know. */
+  #taken(counter: ModelCounter, by: Process): number {
+    const held = this.holds.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount);
+    const unknown = [...counter.overruns].filter(([process]) => process !== by).map(([, amount]) => amount);
+    return counter.spent + sum(held) - sum(unknown);
   }
 
   #counterNow(one: Process, { id, window: kind }: Quota): ModelCounter {
@@ -208,7 +221,13 @@ class Model {
       one.windows.set(kind, window);
     }
     const key = `${id} ${window.index}`;
-    const counter = this.counters.get(key) ?? { quota: id, window: window.index, spent: 0, unaccounted: 0 };
+    const counter = this.counters.get(key) ?? {
+      quota: id,
+      window: window.index,
+      spent: 0,
+      unaccounted: 0,
+      overruns: new Map(),
+    };
     this.counters.set(key, counter);
     return counter;
   }

@@ -36,10 +36,20 @@ const selector = fc
 const order = fc.constantFrom("<", "<=", ">", ">=", "=", "!=");
 const has = fc.constantFrom("=", "!=", "has", "not has");
 
-/** A comparison of one attribute. None asks whether a price is set: that is the one way to see the unknown. */
+/** A comparison of one attribute. */
 const comparison = fc.oneof(
   selector,
-  fc.constantFrom("stream", "vision", "tools", "not stream", "stream = false", "team is set", "user is unset"),
+  fc.constantFrom(
+    "stream",
+    "vision",
+    "tools",
+    "not stream",
+    "stream = false",
+    "team is set",
+    "user is unset",
+    "price is set",
+    "price is unset",
+  ),
   fc
     .tuple(
       fc.constantFrom("price", "price.input", "price.output"),

@@ -1,4 +1,5 @@
 // Laws that hold for every rule set and every call, on random ones.
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import t from "tap";
 import { compileSet } from "../../src/rules/compile.ts";
@@ -52,10 +53,11 @@ t.test("the compiled rules decide as the plain walk does, memo warm or cold", as
         for (const [more, nowMs] of [...asked, ...asked]) {
           const call = callOf(more, targets);
           const found = decide(call, by, nowMs);
-          t.strictSame({ ...found }, { ...interpreted(rules, call, by, nowMs) }, rules.join("\n"), { quiet: true });
+          if (!isDeepStrictEqual({ ...found }, { ...interpreted(rules, call, by, nowMs) })) return false;
           if (found.effect === "deny") denied += 1;
           if (found.unknown.length > 0) open += 1;
         }
+        return true;
       },
     ),
     RUNS,

@@ -134,6 +134,17 @@ t.test(
   },
 );
 
+t.test("a process that only read closes without a write, so a locked database does not hold it up", async (t) => {
+  const { database, locker } = lockable(t, {});
+  const reader = database.open({ clock });
+  reader.requests.usage("key", 0);
+  locker.exec("BEGIN IMMEDIATE");
+  const startMs = performance.now();
+  await reader.close();
+  t.ok(performance.now() - startMs < 200);
+  locker.exec("ROLLBACK");
+});
+
 t.test("a full database is unavailable; what was queued is written once when there is space", async (t) => {
   const { store, database, events } = lockable(t, {});
   const db = database.connection(store);
@@ -182,6 +193,17 @@ t.test("a locked or broken database refuses accounts too, as unavailable", async
   t.ok(store.accounts.createKey(newKey("demo")));
   database.connection(store).exec("DROP TABLE budgets");
   t.throws(() => store.accounts.findKey(newKey("demo").hash), { code: "unavailable" });
+});
+
+t.test("leases that are given back leave no rows behind", async (t) => {
+  const { store, database } = lockable(t, {});
+  const rows = database.connection(store).prepare("SELECT count(*) FROM leases").pluck();
+  store.ledger.lease([{ ...counter, need: 1, want: 1, limit: 10n }]);
+  store.ledger.lease([{ ...counter, quota: "budget:b", need: 1, want: 1, limit: 10n }]);
+  await store.ledger.commit([{ ...counter, spend: 0, release: 1 }]);
+  t.equal(rows.get(), 2);
+  store.ledger.heartbeat();
+  t.equal(rows.get(), 1);
 });
 
 t.test("a probe is proof for 100 ms, then it writes; a heartbeat sees a lost database", async (t) => {

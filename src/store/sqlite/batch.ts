@@ -25,6 +25,8 @@ export interface BatchOptions {
   readonly onEvent: (event: StoreEvent) => void;
 }
 
+const nothing = (): void => undefined;
+
 /** The queue in front of the database. Every write of the ledger and the request table goes through it. */
 export class Batch {
   readonly #options: BatchOptions;
@@ -91,14 +93,18 @@ export class Batch {
     return result;
   }
 
-  /** Takes no more, writes what is queued and then `work`; tries until the commit time-out, then throws `unavailable`. */
-  async close(work: () => void): Promise<void> {
+  /**
+   * Takes no more, writes what is queued and then `work`; tries until the commit time-out, then throws `unavailable`.
+   * Where there is neither, the database is not touched.
+   */
+  async close(work: (() => void) | null): Promise<void> {
     this.#closed = true;
     this.#stopRetrying();
+    if (work === null && this.#queue.isEmpty) return this.#waiters.resolve();
     const deadlineMs = performance.now() + this.#options.commitTimeoutMs;
     for (;;) {
       try {
-        return this.write(work);
+        return this.write(work ?? nothing);
       } catch (error) {
         this.#stopRetrying();
         if (performance.now() >= deadlineMs || !this.#options.db.open) {
@@ -127,7 +133,7 @@ export class Batch {
 
   #flush(): void {
     try {
-      this.write(() => undefined);
+      this.write(nothing);
     } catch (error) {
       // write() has kept the queue and will retry: callers learn it from assertWritable(), people from the event.
       if (!(error instanceof StoreError)) throw error;

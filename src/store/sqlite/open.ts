@@ -64,7 +64,8 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
       usage: (group, sinceMs) => requests.usage(group, sinceMs),
     },
     close: () => {
-      closing ??= batch.close(() => ledger.leave()).finally(() => db.close());
+      const leave = processes.isEntered ? () => ledger.leave() : null;
+      closing ??= batch.close(leave).finally(() => db.close());
       return closing;
     },
   };

@@ -30,6 +30,8 @@ export interface Recovered {
  * is charged for it is reversed as it settles.
  */
 export class Processes {
+  /** True once this process was entered in the table: it may hold leases. A command that only reads never is. */
+  isEntered = false;
   readonly #id: string;
   readonly #clock: Clock;
   readonly #counters: Counters;
@@ -51,6 +53,7 @@ export class Processes {
 
   /** Says that this process lives; enters it where it is missing, so that its leases can be found should it die. */
   beat(): void {
+    this.isEntered = true;
     this.#beat.run(this.#id, this.#own.host, this.#own.pid, this.#own.started, Math.trunc(this.#clock.nowMs()));
   }
 

@@ -1,12 +1,13 @@
 // The logging plugin and the log under it: what a line says, what it never says, and that nothing is lost at the end.
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import pino from "pino";
 import t from "tap";
 import logging from "../../../plugins/logging/index.ts";
 import { createLogger } from "../../../src/log.ts";
 import { prettyLine } from "../../../src/log-pretty.ts";
+import { LogSink } from "../../../src/log-sink.ts";
 import type { AccessRecord } from "../../../src/types.ts";
 import { fakeHost } from "../../support/host.ts";
 
@@ -159,6 +160,83 @@ t.test("the log file gets JSON lines, batched, without headers, requests or an e
   t.doesNotThrow(reopen);
 });
 
+t.test("lines wait for their batch, but a fatal one is on disk at once", async (t) => {
+  const file = join(t.testdir({}), "x.log");
+  const { logger, close } = createLogger({ level: "info", format: "pretty", file }, PLAIN);
+  const json = createLogger({ level: "info", format: "json", file }, PLAIN);
+  json.logger.info("one");
+  t.equal(readFileSync(file, "utf8"), "", "not written yet");
+  json.logger.fatal("two");
+  t.match(readFileSync(file, "utf8"), /"msg":"one"[\s\S]*"msg":"two"/);
+  logger.fatal("three");
+  t.match(readFileSync(file, "utf8"), /FATAL three\n$/);
+  await Promise.all([close(), json.close()]);
+});
+
+t.test("after a rotation, reopen goes on in a new file and loses no line", async (t) => {
+  const file = join(t.testdir({}), "x.log");
+  const { logger, reopen, close } = createLogger({ level: "info", format: "json", file }, PLAIN);
+  const count = 5_000;
+  for (let i = 0; i < count; i += 1) {
+    logger.info({ i }, "line");
+    if (i % 1_000 === 999) await new Promise(setImmediate);
+    if (i === count / 2) {
+      renameSync(file, `${file}.1`);
+      reopen();
+    }
+  }
+  await close();
+  const numbers = [`${file}.1`, file].flatMap((name) => {
+    const lines = readFileSync(name, "utf8").trimEnd().split("\n");
+    t.ok(lines.length > 1, `${name} has lines`);
+    return lines.map((line) => (JSON.parse(line) as { i: number }).i);
+  });
+  t.strictSame(
+    numbers,
+    Array.from({ length: count }, (_, i) => i),
+  );
+});
+
+t.test("a rotation that goes wrong leaves the old file in use", async (t) => {
+  const logs = join(t.testdir({ logs: {} }), "logs");
+  const { logger, reopen, close } = createLogger({ level: "info", format: "json", file: join(logs, "x.log") }, PLAIN);
+  renameSync(logs, `${logs}-moved`);
+  reopen();
+  logger.info("after");
+  await close();
+  const text = readFileSync(join(`${logs}-moved`, "x.log"), "utf8");
+  t.match(text, /"code":"ENOENT"[\s\S]*cannot be opened anew[\s\S]*"msg":"after"/);
+});
+
+t.test("a sink that takes nothing drops what is too much, and says how much once it takes again", async (t) => {
+  const file = join(t.testdir({}), "x.log");
+  const sink = new LogSink({ file, batchLength: 1_000, flushMs: 10_000, waitingMax: 50 });
+  for (let i = 0; i < 10; i += 1) sink.write("0123456789\n");
+  await sink.flush();
+  sink.write("later\n");
+  await sink.close();
+  const [warning, ...lines] = readFileSync(file, "utf8").trimEnd().split("\n");
+  t.match(JSON.parse(warning ?? ""), { level: "warn", dropped: 6, msg: "log lines dropped" });
+  t.strictSame(lines, [...Array(4).fill("0123456789"), "later"]);
+});
+
+t.test("a reader of stderr that leaves does not end the process", async (t) => {
+  const code = `import { createLogger } from "./src/log.ts";
+    const { logger } = createLogger({ level: "info", format: "auto", file: null }, { tty: false, color: false });
+    for (let i = 0; i < 20; i += 1) {
+      logger.info("x".repeat(100_000));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    console.log("alive");`;
+  const script = `"${process.execPath}" --input-type=module -e '${code.replaceAll("'", `'\\''`)}' 2>&1 >&3 | head -c 1 >/dev/null`;
+  const done = spawnSync("sh", ["-c", script], {
+    cwd: ROOT,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  t.equal(done.output[3], "alive\n", done.stderr);
+});
+
 t.test("a log file that cannot be written is refused at once", async (t) => {
   const file = join(t.testdir({}), "no", "such", "dir");
   const make = (): unknown => createLogger({ level: "info", format: "auto", file }, PLAIN);
@@ -166,19 +244,23 @@ t.test("a log file that cannot be written is refused at once", async (t) => {
 });
 
 t.test("what was logged is written even when the process exits at once or crashes", async (t) => {
-  for (const [end, status] of [
+  const ends = [
     ["process.exit(3)", 3],
     ["throw new Error('crash')", 1],
     ["", 0],
-  ] as const) {
+  ] as const;
+  // Few lines are still waiting when it ends; many are partly being written.
+  for (const [[end, status], count] of ends.flatMap((one) => [[one, 500] as const, [one, 20_000] as const])) {
     const code = `import { createLogger } from "./src/log.ts";
       const { logger } = createLogger({ level: "info", format: "auto", file: null }, { tty: false, color: false });
-      for (let i = 0; i < 500; i += 1) logger.info({ i }, "line");
+      for (let i = 0; i < ${count}; i += 1) logger.info({ i }, "line");
       ${end}`;
-    const done = spawnSync(process.execPath, ["--input-type=module", "-e", code], { cwd: ROOT, encoding: "utf8" });
+    const args = ["--input-type=module", "-e", code];
+    const done = spawnSync(process.execPath, args, { cwd: ROOT, encoding: "utf8", maxBuffer: 1e8 });
     t.equal(done.status, status);
     t.equal(done.stdout, "", "stdout is for data");
-    t.equal(done.stderr.split("\n").filter((line) => line.includes('"msg":"line"')).length, 500, end || "normal end");
+    const lines = done.stderr.split("\n").filter((line) => line.includes('"msg":"line"'));
+    t.equal(lines.length, count, `${end || "normal end"}, ${count} lines`);
   }
 });
 

@@ -1,0 +1,257 @@
+// The composition root: config → store → plugins → pipeline → listeners, and the way back.
+import { randomBytes } from "node:crypto";
+import type { Server } from "node:http";
+import type { Logger } from "pino";
+import auth from "../plugins/auth/index.ts";
+import budget from "../plugins/budget/index.ts";
+import iam from "../plugins/iam/index.ts";
+import logging from "../plugins/logging/index.ts";
+import { createAdminHandler } from "./admin.ts";
+import type { Config } from "./config.ts";
+import { createClientIp } from "./http/client-ip.ts";
+import { Deadlines } from "./http/deadlines.ts";
+import { sendJson } from "./http/reply.ts";
+import { createServer, listenOn } from "./http/server.ts";
+import { createLedger } from "./ledger/engine.ts";
+import { createCatalogue } from "./llm/catalogue.ts";
+import { startDemo } from "./llm/demo.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { AdminRoute, Host, Plugin } from "./plugin.ts";
+import { Providers } from "./providers.ts";
+import { loadPlugins, Registry } from "./registry.ts";
+import { createRuleService } from "./rules/engine.ts";
+import type { RuleLoad } from "./rules/service.ts";
+import { loadPepper, openStore } from "./store/open.ts";
+import type { Store, StoreEvent } from "./store/store.ts";
+import type { Clock } from "./types.ts";
+
+const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
+  [auth, iam, budget, logging].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+);
+
+/** How often this process says that it lives and gives idle leases back, milliseconds. */
+const HEARTBEAT_MS = 1_000;
+/** After the drain deadline, how long cut requests may take to settle, milliseconds. */
+const CUT_SETTLE_MS = 5_000;
+
+/** What the gateway is started with beside its config. */
+export interface GatewayOptions {
+  readonly log: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock?: Clock;
+}
+
+/** A running gateway. */
+export interface Gateway {
+  /** Where the data plane listens. */
+  readonly url: string;
+  /** Where the admin API listens. */
+  readonly adminUrl: string;
+  /** The admin key when it was made up at start; null when the config has it. */
+  readonly adminKeyMade: string | null;
+  readonly store: Store;
+  readonly pepper: Buffer;
+  /** Reads the rule files now. */
+  reloadRules(): Promise<RuleLoad>;
+  /** Stops taking requests, lets those under way finish until the drain deadline, settles everything, closes. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts everything, or nothing: what was opened before a failure is closed again.
+ * @throws SetupError for bad rules or plugins (78), a port or database that cannot be had
+ */
+export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
+  const closers: (() => unknown)[] = [];
+  try {
+    return await compose(config, options, closers);
+  } catch (error) {
+    await closeAll(closers, options.log);
+    throw error;
+  }
+}
+
+/** @param closers filled, as things are opened, with what closes them */
+async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
+  const { log, clock = SYSTEM_CLOCK } = options;
+  const health = { storeProblem: null as string | null };
+  const store = openStore(config, { clock, onEvent: (event) => onStoreEvent(event, log, health) });
+  closers.push(() => store.close());
+  const pepper = loadPepper(config, options.env, store.accounts);
+  const providers = await openProviders(config, clock, closers);
+  const rules = createRuleService({
+    directory: config.rules.directory,
+    catalogue: ruleCatalogue(providers, store),
+    clock,
+    log,
+  });
+  const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
+  const loaded = await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
+  const hostFor = (name: string): Host => ({
+    log: log.child({ plugin: name }),
+    clock,
+    accounts: store.accounts,
+    pepper,
+    rules,
+    ledger,
+    requests: store.requests,
+    costBound: (call, target) => providers.bound(call, target),
+  });
+  const registry = new Registry(loaded, hostFor);
+  closers.push(() => registry.stop());
+  await registry.start();
+  const beat = setInterval(() => {
+    ledger.releaseIdle();
+    store.ledger.heartbeat();
+  }, HEARTBEAT_MS).unref();
+  closers.push(() => clearInterval(beat));
+
+  const pipeline = new Pipeline({
+    registry,
+    providers,
+    clock,
+    log,
+    clientIp: createClientIp(config.trustedProxies),
+    limits: config.limits,
+    errorFormat: config.errorFormat,
+  });
+  const reloadRules = (): Promise<RuleLoad> => rules.load();
+  const adminKeyMade = config.admin.key === null ? `adm-${randomBytes(24).toString("base64url")}` : null;
+  const routes = [reloadRoute(reloadRules, log), ...registry.having("routes").flatMap(({ hooks }) => hooks.routes)];
+  const common = {
+    notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
+    facts: () => ({ rules: { generation: rules.generation }, active_requests: pipeline.active }),
+    requestTimeoutMs: config.limits.requestTimeoutMs,
+  };
+  const data = createServer({ ...common, handler: (req, res) => pipeline.handle(req, res) });
+  const adminKey = config.admin.key ?? (adminKeyMade as string);
+  const admin = createServer({ ...common, handler: createAdminHandler(routes, adminKey, log) });
+  closers.push(() => closeServers(data, admin));
+  const url = await listenOn(data, config.listen.host, config.listen.port);
+  const adminUrl = await listenOn(admin, config.admin.listen.host, config.admin.listen.port);
+  const close = once(async () => {
+    await drain(pipeline, data, config.limits.drainMs);
+    await closeAll(closers, log);
+  });
+  return { url, adminUrl, adminKeyMade, store, pepper, reloadRules, close };
+}
+
+const SYSTEM_CLOCK: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+async function openProviders(config: Config, clock: Clock, closers: (() => unknown)[]): Promise<Providers> {
+  const catalogue = createCatalogue({ providers: config.providers, models: config.models, nowMs: clock.nowMs() });
+  const deadlines = new Deadlines(clock.monotonicMs);
+  closers.push(() => deadlines.close());
+  const addresses = [];
+  for (const provider of config.providers) {
+    if (provider.baseUrl !== "demo:") addresses.push(provider);
+    else {
+      const demo = await startDemo();
+      closers.push(() => demo.close());
+      addresses.push({ ...provider, baseUrl: `${demo.url}/v1` });
+    }
+  }
+  const { upstreamTimeoutMs: firstByteMs, idleTimeoutMs: idleMs, answerBytesMax } = config.limits;
+  const providers = new Providers({
+    catalogue,
+    providers: addresses,
+    limits: { firstByteMs, idleMs, answerBytesMax },
+    deadlines,
+    monotonicMs: clock.monotonicMs,
+  });
+  closers.push(() => providers.close());
+  return providers;
+}
+
+/** The names that the rule checker knows. */
+function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
+  const names = (rows: readonly { id: string; alias: string }[]): string[] =>
+    rows.flatMap(({ id, alias }) => [id, alias]);
+  return {
+    models: () => catalogue.models(),
+    providers: () => catalogue.providers(),
+    teams: () => names(accounts.listTeams()),
+    keys: () => names(accounts.listKeys()),
+  };
+}
+
+function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): AdminRoute {
+  return {
+    method: "POST",
+    path: "/-/reload",
+    handle: async (_req, res) => {
+      const load = await reload();
+      log.info({ ok: load.ok, changed: load.changed, generation: load.generation }, "rules reloaded by an admin");
+      sendJson(res, load.ok ? 200 : 422, load);
+    },
+  };
+}
+
+function onStoreEvent(event: StoreEvent, log: Logger, health: { storeProblem: string | null }): void {
+  switch (event.kind) {
+    case "unavailable":
+      health.storeProblem = "the database cannot be written";
+      log.error({ err: event.error }, "the database cannot be written: requests are refused until it can");
+      break;
+    case "available":
+      health.storeProblem = null;
+      log.info({ after_ms: event.afterMs }, "the database can be written again");
+      break;
+    case "recovered":
+      log.warn(
+        {
+          process: event.process,
+          pid: event.pid,
+          charged: event.charged.map((c) => ({ ...c, amount: String(c.amount) })),
+        },
+        "a process died: what it held is charged as unaccounted",
+      );
+      break;
+    case "rows_dropped":
+      log.warn({ count: event.count }, "rows of refused requests were not kept");
+  }
+}
+
+/** Lets what is under way finish; what is not done by the deadline is cut, and settles as cut. */
+async function drain(pipeline: Pipeline, server: Server, drainMs: number): Promise<void> {
+  pipeline.draining = true;
+  server.close();
+  server.closeIdleConnections();
+  await until(() => pipeline.active === 0, drainMs);
+  server.closeAllConnections();
+  await until(() => pipeline.active === 0, CUT_SETTLE_MS);
+}
+
+/** Closes everything, last opened first; one that fails is logged and the others get their turn. */
+async function closeAll(closers: (() => unknown)[], log: Logger): Promise<void> {
+  for (const close of closers.reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      log.error({ err: error }, "not everything could be closed");
+    }
+  }
+}
+
+async function until(isTrue: () => boolean, withinMs: number): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
+  while (!isTrue() && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+function closeServers(...servers: readonly Server[]): Promise<unknown> {
+  return Promise.all(
+    servers.map((server) => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      return closed;
+    }),
+  );
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return () => {
+    running ??= work();
+    return running;
+  };
+}

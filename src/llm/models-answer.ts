@@ -1,0 +1,44 @@
+// The list of models that /v1/models answers with, in each format.
+import type { Target, Wire } from "../types.ts";
+
+/** One model as the format shows it; alone it is the answer of `/v1/models/{id}`. */
+export interface ListedModel {
+  readonly id: string;
+}
+
+/** Neither format lets the release date be left out, and the price list has none. */
+const RELEASE_UNKNOWN_S = 0;
+
+/**
+ * The answer's body: the targets' models and the aliases that lead to one of them, each name once, all on one page.
+ *
+ * Shapes: https://platform.openai.com/docs/api-reference/models/list, https://docs.anthropic.com/en/api/models-list.
+ * @param targets those that the caller may use, best first
+ */
+export function modelsAnswer(
+  targets: readonly Target[],
+  wire: Wire,
+  aliases: ReadonlyMap<string, readonly Target[]> = new Map(),
+): { readonly data: readonly ListedModel[] } {
+  const allowed = new Map<string, Target>();
+  for (const [alias, theirs] of aliases) {
+    const found = theirs.find((target) => targets.some((each) => isSame(each, target)));
+    if (found !== undefined) allowed.set(alias, found);
+  }
+  for (const target of targets) if (!allowed.has(target.model)) allowed.set(target.model, target);
+  if (wire !== "anthropic") return { object: "list", data: Array.from(allowed, openaiModel) } as const;
+  const data = Array.from(allowed, anthropicModel);
+  return { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null } as const;
+}
+
+const isSame = (a: Target, b: Target): boolean => a.provider === b.provider && a.model === b.model;
+
+function openaiModel([id, { provider }]: [string, Target]): ListedModel {
+  return { id, object: "model", created: RELEASE_UNKNOWN_S, owned_by: provider } as const;
+}
+
+function anthropicModel([id, { contextTokens, outputTokensMax }]: [string, Target]): ListedModel {
+  const created_at = new Date(RELEASE_UNKNOWN_S * 1000).toISOString();
+  const limits = { max_input_tokens: contextTokens, max_tokens: outputTokensMax };
+  return { type: "model", id, display_name: id, created_at, ...limits } as const;
+}

@@ -1,0 +1,178 @@
+// Where log lines are gathered and written in batches: a file or stderr, never waited for.
+import { closeSync, openSync, write, writeSync } from "node:fs";
+
+/** How lines are gathered. */
+export interface SinkOptions {
+  /** Path to append to; null: stderr. */
+  readonly file: string | null;
+  /** Written once this many characters are waiting… */
+  readonly batchLength: number;
+  /** …or this much time has passed, milliseconds. */
+  readonly flushMs: number;
+  /** What a sink that takes nothing (a stopped pipe) may hold, characters; lines beyond are dropped and counted. */
+  readonly waitingMax: number;
+}
+
+const STDERR = 2;
+/** After `EAGAIN`: a pipe whose reader is slow. */
+const RETRY_MS = 20;
+/** At exit, how long a slow reader is waited for, milliseconds. */
+const EXIT_WAIT_MS = 1_000;
+
+/** Lines on their way out. */
+interface Batch {
+  /** `reopen` does not tear a batch in two. */
+  readonly fd: number;
+  readonly bytes: Buffer;
+  readonly lines: number;
+  /** What is written already. */
+  offset: number;
+}
+
+/** The stream that pino writes to. pino calls `flushSync` after a fatal line. */
+export class LogSink {
+  readonly #options: SinkOptions;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onExit = (): void => this.flushSync();
+  #fd: number;
+  #waiting: string[] = [];
+  #waitingLength = 0;
+  #dropped = 0;
+  #writing = false;
+  /** Part of what is being written: the reader is slow, and it waits for another attempt. */
+  #retrying: Batch | null = null;
+  /** The reader has gone, for good. */
+  #broken = false;
+  #idle: (() => void)[] = [];
+
+  /** Throws what `openSync` throws. */
+  constructor(options: SinkOptions) {
+    this.#options = options;
+    this.#fd = open(options.file);
+    this.#timer = setInterval(() => this.#begin(), options.flushMs);
+    this.#timer.unref();
+    process.on("exit", this.#onExit);
+  }
+
+  write(line: string): void {
+    if (this.#broken) return;
+    if (this.#waitingLength + line.length > this.#options.waitingMax) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#waiting.push(line);
+    this.#waitingLength += line.length;
+    if (this.#waitingLength >= this.#options.batchLength) this.#begin();
+  }
+
+  /** Resolves once all that was written so far has left, or cannot. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.#begin();
+    });
+  }
+
+  /** Writes what is waiting before it returns. What the system is writing at the moment finishes by itself. */
+  flushSync(): void {
+    const until = Date.now() + EXIT_WAIT_MS;
+    if (this.#retrying !== null) {
+      writeWhole(this.#retrying, until);
+      this.#retrying = null;
+      this.#writing = false;
+    }
+    if (!this.#broken) writeWhole(this.#take(), until);
+  }
+
+  /** Opens the file anew; lines that wait go to the new one. Throws what `openSync` throws, and goes on with the old. */
+  reopen(): void {
+    if (this.#options.file === null) return;
+    const old = this.#fd;
+    this.#fd = open(this.#options.file);
+    void this.flush().then(() => closeSync(old));
+  }
+
+  /** Writes what is left and lets go of the file. Nothing may be written afterwards. */
+  async close(): Promise<void> {
+    await this.flush();
+    clearInterval(this.#timer);
+    process.off("exit", this.#onExit);
+    this.#broken = true;
+    if (this.#options.file !== null) closeSync(this.#fd);
+  }
+
+  #begin(): void {
+    if (this.#writing) return;
+    if (this.#waiting.length > 0 && !this.#broken) {
+      this.#writing = true;
+      this.#send(this.#take());
+      return;
+    }
+    const told = this.#idle;
+    this.#idle = [];
+    for (const resolve of told) resolve();
+  }
+
+  #send(batch: Batch): void {
+    write(batch.fd, batch.bytes, batch.offset, (error, count) => {
+      if (error?.code === "EAGAIN") {
+        this.#retrying = batch;
+        setTimeout(() => this.#retry(), RETRY_MS).unref();
+        return;
+      }
+      batch.offset += count ?? 0;
+      if (error === null && batch.offset < batch.bytes.length) this.#send(batch);
+      else this.#sent(batch, error);
+    });
+  }
+
+  #retry(): void {
+    const batch = this.#retrying;
+    this.#retrying = null;
+    if (batch !== null) this.#send(batch);
+  }
+
+  #sent(batch: Batch, error: NodeJS.ErrnoException | null): void {
+    this.#writing = false;
+    // A full disk loses the batch, which is told later; a reader that has gone does not come back.
+    if (error !== null) this.#dropped += batch.lines;
+    if (error?.code === "EPIPE") this.#broken = true;
+    if (this.#idle.length > 0 || this.#waitingLength >= this.#options.batchLength) this.#begin();
+  }
+
+  #take(): Batch {
+    const lines = this.#waiting;
+    this.#waiting = [];
+    this.#waitingLength = 0;
+    const batch = {
+      fd: this.#fd,
+      bytes: Buffer.from(this.#droppedLine() + lines.join("")),
+      lines: lines.length,
+      offset: 0,
+    };
+    this.#dropped = 0;
+    return batch;
+  }
+
+  #droppedLine(): string {
+    if (this.#dropped === 0) return "";
+    const line = { level: "warn", time: new Date().toISOString(), dropped: this.#dropped, msg: "log lines dropped" };
+    return `${JSON.stringify(line)}\n`;
+  }
+}
+
+/** Blocks while the reader is slow, until the given wall-clock time; gives up then, and on any other error. */
+function writeWhole(batch: Batch, untilMs: number): void {
+  while (batch.offset < batch.bytes.length) {
+    try {
+      batch.offset += writeSync(batch.fd, batch.bytes, batch.offset);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || Date.now() > untilMs) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+function open(file: string | null): number {
+  return file === null ? STDERR : openSync(file, "a", 0o640);
+}

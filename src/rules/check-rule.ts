@@ -1,0 +1,84 @@
+// Checks one rule: its parts typed, its clauses in range, and what it comes to.
+import type { RuleNode, SelectorNode } from "./ast.ts";
+import { ConditionChecker } from "./check-condition.ts";
+import { type CheckSet, idOf, type Place } from "./check-context.ts";
+import type { CheckedRule, Cond } from "./checked.ts";
+import { quote } from "./syntax-error.ts";
+
+/** Adds the rule to `rules`, unless it has an error. @param outer selectors of the `for … { }` that it stands in. */
+export function addRule(
+  set: CheckSet,
+  rules: CheckedRule[],
+  node: RuleNode,
+  outer: readonly SelectorNode[],
+  place: Place,
+): void {
+  const checker = new ConditionChecker(set, place);
+  const selectors = checker.selectors(node.selectors);
+  const scope = checker.selectors([...outer, ...node.scope]);
+  const when = node.when === null ? null : checker.expr(node.when);
+  const unless = node.unless === null ? null : checker.expr(node.unless);
+  checkMeta(set, node, place);
+  if (node.effect === "only" && node.selectors.length === 0) {
+    set.report(place, node.span, "E211", "`only` does not say what", "write `only model […]` or `only provider […]`");
+  }
+  const failed =
+    selectors === null ||
+    scope === null ||
+    (node.when !== null && when === null) ||
+    (node.unless !== null && unless === null);
+  if (failed) return;
+  const { meta } = node;
+  rules.push({
+    id: meta.as ?? idOf(place, node.span),
+    source: place.source,
+    start: node.span.start + place.offset,
+    end: node.span.end + place.offset,
+    mode: node.mode,
+    effect: node.effect,
+    fires: firesWhen(node.effect, selectors, scope, when, unless),
+    untilDay: meta.until?.day ?? null,
+    zone: place.zone,
+    because: meta.because ?? null,
+    status: meta.status?.code ?? null,
+    owner: meta.owner ?? null,
+    written: { selectors, scope, when, unless },
+  });
+}
+
+/** deny and allow: all of it holds. only: in scope, and not what is selected. */
+function firesWhen(
+  effect: RuleNode["effect"],
+  selectors: readonly Cond[],
+  scope: readonly Cond[],
+  when: Cond | null,
+  unless: Cond | null,
+): Cond {
+  const selected: readonly Cond[] =
+    effect === "only" ? [{ kind: "not", part: { kind: "and", parts: selectors } }] : selectors;
+  const parts = [...scope, ...selected];
+  if (when !== null) parts.push(when);
+  if (unless !== null) parts.push({ kind: "not", part: unless });
+  return { kind: "and", parts };
+}
+
+function checkMeta(set: CheckSet, { meta, effect }: RuleNode, place: Place): void {
+  const { status, until } = meta;
+  if (
+    status !== undefined &&
+    (effect === "allow" || !Number.isInteger(status.code) || status.code < 400 || status.code > 499)
+  ) {
+    const message =
+      effect === "allow" ? "an `allow` has no status" : `${quote(String(status.code))} is not a status of a denial`;
+    set.report(place, status.span, "E217", message, effect === "allow" ? "take it out" : "from 400 to 499");
+  }
+  if (until !== undefined && place.zone.at(set.nowMs).date > until.day) {
+    set.report(
+      place,
+      until.span,
+      "W305",
+      "the rule is past its `until` and does nothing",
+      "take the rule out, or give it a later date",
+    );
+  }
+}
