@@ -7,6 +7,7 @@ import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
 import { createAdminHandler } from "./admin.ts";
+import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createClientIp } from "./http/client-ip.ts";
 import { Deadlines } from "./http/deadlines.ts";
@@ -14,7 +15,6 @@ import { sendJson } from "./http/reply.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { createLedger } from "./ledger/engine.ts";
 import { createCatalogue } from "./llm/catalogue.ts";
-import { startDemo } from "./llm/demo.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { AdminRoute, Host, Plugin } from "./plugin.ts";
 import { Providers } from "./providers.ts";
@@ -73,7 +73,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
 
 /** @param closers filled, as things are opened, with what closes them */
 async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
-  const { log, clock = SYSTEM_CLOCK } = options;
+  const { log, clock = systemClock } = options;
   const health = { storeProblem: null as string | null };
   const store = openStore(config, { clock, onEvent: (event) => onStoreEvent(event, log, health) });
   closers.push(() => store.close());
@@ -136,8 +136,6 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   return { url, adminUrl, adminKeyMade, store, pepper, reloadRules, close };
 }
 
-const SYSTEM_CLOCK: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
-
 async function openProviders(config: Config, clock: Clock, closers: (() => unknown)[]): Promise<Providers> {
   const catalogue = createCatalogue({ providers: config.providers, models: config.models, nowMs: clock.nowMs() });
   const deadlines = new Deadlines(clock.monotonicMs);
@@ -146,6 +144,7 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
   for (const provider of config.providers) {
     if (provider.baseUrl !== "demo:") addresses.push(provider);
     else {
+      const { startDemo } = await import("./llm/demo.ts");
       const demo = await startDemo();
       closers.push(() => demo.close());
       addresses.push({ ...provider, baseUrl: `${demo.url}/v1` });

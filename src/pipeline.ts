@@ -133,7 +133,7 @@ export class Pipeline {
       throw new GatewayError("internal_error", undefined, { cause: "allowed without a target" });
     trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res);
     trip.error = trip.forwarded.error;
-    if (trip.error?.details.cause !== undefined) this.#logFault(trip, "the provider could not be reached", trip.error);
+    if (trip.error?.details.cause !== undefined) this.#logFault(trip, "the provider's answer was lost", trip.error);
   }
 
   /** Settles what is held, records, and waits until the settlement is on disk. */

@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { systemClock } from "../clock.ts";
 import { loadConfig } from "../config.ts";
 import { build, mergeSnapshots, type Snapshot } from "../rules/build.ts";
 import type { RuleCatalogue } from "../rules/catalogue.ts";
@@ -53,11 +54,13 @@ export function createCheckCommand(findSurroundings: FindSurroundings): Command 
   };
 }
 
-/** The command with the directory of the config; no names are known, so none are warned about. */
-export const check: Command = createCheckCommand((config, io) => ({
-  directory: loadConfig({ path: config, cwd: io.cwd, env: io.env }).rules.directory,
-  catalogue: { models: () => [] },
-}));
+/** The command with the config's directory, providers and models. The database is not opened: it may be elsewhere. */
+export const check: Command = createCheckCommand(async (path, io) => {
+  const { createCatalogue } = await import("../llm/catalogue.ts");
+  const config = loadConfig({ path, cwd: io.cwd, env: io.env });
+  const catalogue = createCatalogue({ ...config, nowMs: systemClock.nowMs() });
+  return { directory: config.rules.directory, catalogue };
+});
 
 async function run(argv: readonly string[], io: Io, findSurroundings: FindSurroundings): Promise<number> {
   const { paths, rest } = partArguments(argv);

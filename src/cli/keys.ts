@@ -1,4 +1,6 @@
 // `tollgate keys`: makes, lists and switches virtual keys.
+
+import { systemClock } from "../clock.ts";
 import { SetupError } from "../errors.ts";
 import { displayParts, hashKey, newKeySecret } from "../key-secret.ts";
 import { loadPepper } from "../store/open.ts";
@@ -11,7 +13,7 @@ import { parseOptions, usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
 import { noSuchTeam } from "./teams.ts";
 import { budgetJson, momentJson, readBudget, readMoment, readName } from "./values.ts";
-import { systemClock, withStore } from "./with-store.ts";
+import { withStore } from "./with-store.ts";
 
 const HELP = `
 Makes, lists and switches virtual keys. Works beside a running gateway: a change counts from the next request on.

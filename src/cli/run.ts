@@ -1,6 +1,6 @@
 // `tollgate run`: starts the gateway, shows how to use it, and obeys signals.
 import { loadConfig } from "../config.ts";
-import { type Gateway, startGateway } from "../gateway.ts";
+import type { Gateway } from "../gateway.ts";
 import { displayParts, hashKey, newKeySecret } from "../key-secret.ts";
 import { createLogger, type GatewayLog } from "../log.ts";
 import type { Command, Io } from "./command.ts";
@@ -36,6 +36,8 @@ export const run: Command = { name: "run", summary: "start the gateway", help: H
 async function start(argv: readonly string[], io: Io): Promise<number> {
   const { values } = parseOptions(argv, { command: "run", options: {} });
   const config = loadConfig({ path: values.config, cwd: io.cwd, env: io.env });
+  // The gateway and all it is made of load only when it starts: `tollgate --help` reads this file too.
+  const { startGateway } = await import("../gateway.ts");
   const log = createLogger(config.log, { tty: process.stderr.isTTY, color: io.color });
   const gateway = await startGateway(config, { log: log.logger, env: io.env });
   const stopped = untilStopped(gateway, log);

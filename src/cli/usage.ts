@@ -1,11 +1,13 @@
 // `tollgate usage`: what was used and what it cost, by key, team, user, model or day.
+
+import { systemClock } from "../clock.ts";
 import { formatUsd } from "../money.ts";
 import type { UsageGroup, UsageRow } from "../store/store.ts";
 import type { Command, Io } from "./command.ts";
 import { oneOf, parseOptions, usage as usageError } from "./options.ts";
 import { renderCsv, renderTable } from "./table.ts";
 import { readMoment } from "./values.ts";
-import { systemClock, withStore } from "./with-store.ts";
+import { withStore } from "./with-store.ts";
 
 const GROUPS: readonly UsageGroup[] = ["key", "team", "user", "model", "day"];
 const SINCE = "30d";

@@ -1,15 +1,11 @@
 // Opens the database for a command, beside a running gateway too, and closes it whatever happens.
-
+import { systemClock } from "../clock.ts";
 import type { Config } from "../config/model.ts";
 import { loadConfig } from "../config.ts";
 import { SetupError } from "../errors.ts";
 import { openStore } from "../store/open.ts";
 import { type Store, StoreError } from "../store/store.ts";
-import type { Clock } from "../types.ts";
 import type { Io } from "./command.ts";
-
-/** The machine's clocks. */
-export const systemClock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
 /**
  * Runs `work` on the config's database.

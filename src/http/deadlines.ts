@@ -6,7 +6,7 @@ export interface Deadline {
   deadlineMs: number;
   /** Its place among those waiting, kept by `Deadlines`; -1 when it is not waiting. */
   slot: number;
-  /** Called once when the moment has passed; the entry is dropped first. */
+  /** Called once when the moment has passed; the entry is dropped first. Must not throw. */
   expire(): void;
 }
 

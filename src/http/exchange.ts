@@ -164,7 +164,7 @@ class Exchange implements Dial, Deadline {
     }
     this.#answer = answer;
     this.#firstByteAtMs = this.#alive();
-    answer.once("close", () => this.#upstreamGone());
+    answer.once("close", () => this.#safely(() => this.#upstreamGone()));
     if (!isEventStream(answer)) this.#collect(answer);
     else if (isCoded(answer)) this.#break("The provider's stream is in a content coding that was not asked for");
     else this.#relay(answer);
@@ -178,12 +178,15 @@ class Exchange implements Dial, Deadline {
     setImmediate(() => {
       if (this.#bytes === 0 && !this.#over) this.#res.flushHeaders();
     });
-    answer.on("data", (chunk: Buffer) => {
-      this.#alive();
-      this.#pass(tap.push(chunk), answer);
-      if (tap.terminal) this.#expectEnd();
-    });
-    answer.once("end", () => this.#complete(answer));
+    answer.on("data", (chunk: Buffer) => this.#safely(() => this.#onChunk(chunk, tap, answer)));
+    answer.once("end", () => this.#safely(() => this.#complete(answer)));
+  }
+
+  #onChunk(chunk: Buffer, tap: StreamTap, answer: IncomingMessage): void {
+    if (this.#over) return;
+    this.#alive();
+    this.#pass(tap.push(chunk), answer);
+    if (tap.terminal) this.#expectEnd();
   }
 
   #pass(bytes: readonly Buffer[] | Buffer | null, answer: IncomingMessage): void {
@@ -212,7 +215,7 @@ class Exchange implements Dial, Deadline {
       this.#collected.push(chunk);
       if (this.#bytes > this.#context.limits.answerBytesMax) this.#break("The provider's answer is too large");
     });
-    answer.once("end", () => this.#complete(answer));
+    answer.once("end", () => this.#safely(() => this.#complete(answer)));
   }
 
   #complete(answer: IncomingMessage): void {
@@ -256,7 +259,29 @@ class Exchange implements Dial, Deadline {
   #usageSoFar(): Usage | null {
     const sent = this.#upstreamRequest?.socket?.connecting === false;
     if (!sent || (this.#answer !== null && !isSuccess(this.#answer))) return null;
-    return this.#tap === null ? this.#request.meter.whole(this.#body()) : this.#tap.usage();
+    try {
+      return this.#tap === null ? this.#request.meter.whole(this.#body()) : this.#tap.usage();
+    } catch {
+      return this.#roughUsage();
+    }
+  }
+
+  /** A token is about four bytes: for when nothing better is to be had. */
+  #roughUsage(): Usage {
+    const [inputTokens, outputTokens] = [Math.ceil(this.body.length / 4), Math.ceil(this.#bytes / 4)];
+    return { inputTokens, outputTokens, cachedInputTokens: 0, cacheWriteTokens: 0, estimated: true };
+  }
+
+  /** A fault of ours while an answer is read ends this request, with a charge, and not the process. */
+  #safely(work: () => void): void {
+    try {
+      work();
+    } catch (cause) {
+      if (this.#over) return;
+      const error = new GatewayError("internal_error", undefined, { cause });
+      this.#end("upstream_error", error.status, this.#usageSoFar(), error, () => this.#res.destroy());
+      this.#abandon();
+    }
   }
 
   #upstreamGone(): void {
@@ -275,7 +300,8 @@ class Exchange implements Dial, Deadline {
 
   expire(): void {
     if (this.#over) return;
-    if (this.#tap?.terminal === true) this.#completeLate(this.#tap);
+    const tap = this.#tap;
+    if (tap?.terminal === true) this.#safely(() => this.#completeLate(tap));
     else this.#fail("timeout", new GatewayError("upstream_timeout"));
   }
 

@@ -4,6 +4,13 @@ import type { Target, Wire } from "../types.ts";
 /** One model as the format shows it; alone it is the answer of `/v1/models/{id}`. */
 export interface ListedModel {
   readonly id: string;
+  readonly [field: string]: unknown;
+}
+
+/** A list of models; the formats differ in what stands beside `data`. */
+export interface ModelList {
+  readonly data: readonly ListedModel[];
+  readonly [field: string]: unknown;
 }
 
 /** Neither format lets the release date be left out, and the price list has none. */
@@ -19,26 +26,26 @@ export function modelsAnswer(
   targets: readonly Target[],
   wire: Wire,
   aliases: ReadonlyMap<string, readonly Target[]> = new Map(),
-): { readonly data: readonly ListedModel[] } {
+): ModelList {
   const allowed = new Map<string, Target>();
   for (const [alias, theirs] of aliases) {
     const found = theirs.find((target) => targets.some((each) => isSame(each, target)));
     if (found !== undefined) allowed.set(alias, found);
   }
   for (const target of targets) if (!allowed.has(target.model)) allowed.set(target.model, target);
-  if (wire !== "anthropic") return { object: "list", data: Array.from(allowed, openaiModel) } as const;
+  if (wire !== "anthropic") return { object: "list", data: Array.from(allowed, openaiModel) };
   const data = Array.from(allowed, anthropicModel);
-  return { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null } as const;
+  return { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
 }
 
 const isSame = (a: Target, b: Target): boolean => a.provider === b.provider && a.model === b.model;
 
 function openaiModel([id, { provider }]: [string, Target]): ListedModel {
-  return { id, object: "model", created: RELEASE_UNKNOWN_S, owned_by: provider } as const;
+  return { id, object: "model", created: RELEASE_UNKNOWN_S, owned_by: provider };
 }
 
 function anthropicModel([id, { contextTokens, outputTokensMax }]: [string, Target]): ListedModel {
   const created_at = new Date(RELEASE_UNKNOWN_S * 1000).toISOString();
   const limits = { max_input_tokens: contextTokens, max_tokens: outputTokensMax };
-  return { type: "model", id, display_name: id, created_at, ...limits } as const;
+  return { type: "model", id, display_name: id, created_at, ...limits };
 }

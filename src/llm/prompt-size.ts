@@ -52,15 +52,14 @@ function addMedia(size: Tally, kind: "images" | "files", text: string): void {
   size.textBytes -= text.length;
 }
 
-/** For an estimate: text in any language, JSON around it included, has some 3 bytes or more a token. */
-const BYTES_PER_TOKEN = 3;
-const IMAGE_BYTES = 1_500 * BYTES_PER_TOKEN;
-const FILE_BYTES = 10_000 * BYTES_PER_TOKEN;
+/** A usual image is some 1,500 tokens, a usual file some 10,000; text has about 4 bytes a token. */
+const IMAGE_BYTES = 1_500 * 4;
+const FILE_BYTES = 10_000 * 4;
 
-/** Tokens that so many bytes of text are likely to be, leaning high. */
-export const tokensOfBytes = (bytes: number): number => Math.ceil(bytes / BYTES_PER_TOKEN);
-
-/** A prompt's size as bytes of text, with usual sizes for its images and files: what an estimate starts from. */
+/**
+ * A prompt's size in bytes of text, with usual sizes for its images and files: what an estimate of its tokens starts
+ * from. A photograph in the body would else count as a million tokens.
+ */
 export function promptBytes(call: Pick<Call, "body" | "json">): number {
   const { textBytes, images, files } = promptSize(call);
   return textBytes + images * IMAGE_BYTES + files * FILE_BYTES;

@@ -1,151 +1,152 @@
-// Server-sent events as bytes: where events end, and what data they carry.
-// Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+// Server-sent events as bytes: where one ends in a stream that is cut anywhere, and what it says.
+
+/** The largest event that is kept whole and parsed, in bytes. */
+export const EVENT_BYTES_MAX = 1_048_576;
 
 const LF = 0x0a;
 const CR = 0x0d;
-const BOM = 0xfeff;
+
+/** A run of bytes of an event stream. All pieces together are the stream, byte for byte. */
+export interface Piece {
+  /**
+   * `event`: one whole event with the blank line that ends it, at most EVENT_BYTES_MAX.
+   * `oversized`: all or part of a larger one.
+   * `line-end`: the LF of the CRLF whose CR ended the event before.
+   */
+  readonly role: "event" | "oversized" | "line-end";
+  readonly bytes: Buffer;
+}
 
 /**
- * Where the last whole event in `bytes` ends: behind the last blank line that begins at or after `from`; 0 when there
- * is none. Lines end with LF, CR or CRLF. A CR at the very end is undecided, since a LF may follow.
+ * Splits an event stream at its blank lines (LF, CRLF or CR).
+ * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
-export function endOfLastEvent(bytes: Buffer, from = 0): number {
-  for (let at = bytes.length - 1; at >= from; at -= 1) {
-    if (endsBlankLine(bytes, at)) return at + 1;
-  }
-  return 0;
-}
-
-/** Whether the byte at `at` is the last of a blank line's end; a line begins at `start` too. */
-function endsBlankLine(bytes: Buffer, at: number, start = 0): boolean {
-  const code = bytes[at];
-  if (code === CR) {
-    const next = bytes[at + 1];
-    return next !== undefined && next !== LF && startsLine(bytes, at, start);
-  }
-  if (code !== LF) return false;
-  return startsLine(bytes, at > start && bytes[at - 1] === CR ? at - 1 : at, start);
-}
-
-function startsLine(bytes: Buffer, at: number, start: number): boolean {
-  return at === start || bytes[at - 1] === LF || bytes[at - 1] === CR;
-}
-
-/** Whether the bytes end with a blank line's LF: the usual end of a network chunk. */
-export function endsWhole(bytes: Buffer): boolean {
-  return bytes[bytes.length - 1] === LF && endsBlankLine(bytes, bytes.length - 1);
-}
-
-/** Where the first event that ends at or after `from` ends; 0 when none does. */
-function endOfFirstEvent(bytes: Buffer, from: number): number {
-  for (let at = from; at < bytes.length; at += 1) if (endsBlankLine(bytes, at)) return at + 1;
-  return 0;
-}
-
-/** Splits bytes into events, blank lines included; the last one may be unfinished. */
-export function splitEvents(bytes: Buffer): Buffer[] {
-  const events: Buffer[] = [];
-  let start = 0;
-  for (let at = 0; at < bytes.length; at += 1) {
-    if (!endsBlankLine(bytes, at, start)) continue;
-    events.push(bytes.subarray(start, at + 1));
-    start = at + 1;
-  }
-  if (start < bytes.length) events.push(bytes.subarray(start));
-  return events;
-}
-
-/** An event's data: its `data` lines joined by LF; null when it has none. */
-export function eventData(event: Buffer): string | null {
-  const text = event.toString("utf8");
-  const lines = (text.charCodeAt(0) === BOM ? text.slice(1) : text).split(/\r\n|\n|\r/);
-  const data = lines.flatMap((line) => dataOf(line) ?? []);
-  return data.length === 0 ? null : data.join("\n");
-}
-
-function dataOf(line: string): string | null {
-  if (line === "data") return "";
-  if (!line.startsWith("data:")) return null;
-  return line.startsWith("data: ") ? line.slice(6) : line.slice(5);
-}
-
-/** A blank line that spans two chunks has at most so many bytes in the first. */
-const OVERLAP = 3;
-const NOTHING = Buffer.alloc(0);
-
-/** Cuts a stream into runs of whole events, however its chunks come. */
 export class EventSplitter {
-  readonly #bytesMax: number;
-  /** What has come of the event whose end has not. Its capacity doubles, so that tiny chunks cost no more than large. */
-  #buffer = NOTHING;
+  readonly #pending = new ByteStore();
+  #oversized = false;
+  #afterCr = false;
+  #lineEmpty = true;
+  #lastRole: Piece["role"] = "event";
+
+  /** Nothing is pending: the next byte begins an event. */
+  get atBoundary(): boolean {
+    return this.#between && !this.#afterCr;
+  }
+
+  get #between(): boolean {
+    return this.#pending.length === 0 && !this.#oversized;
+  }
+
+  /** The pieces that `chunk` completes; the bytes of an event that has not ended are kept for the next call. */
+  split(chunk: Buffer): readonly Piece[] {
+    const pieces: Piece[] = [];
+    let start = 0;
+    while (start < chunk.length) {
+      start = this.#lineEnd(chunk, start, pieces);
+      const end = this.#eventEnd(chunk, start);
+      if (end === -1) this.#keep(chunk.subarray(start), pieces);
+      else this.#complete(chunk.subarray(start, end), pieces);
+      start = end === -1 ? chunk.length : end;
+    }
+    return pieces;
+  }
+
+  /** The event that the end of the stream cut off, or null. */
+  flush(): Buffer | null {
+    return this.#pending.length === 0 ? null : this.#pending.take();
+  }
+
+  /** Takes the LF of a CRLF whose CR ended an event; returns where the next event begins. */
+  #lineEnd(chunk: Buffer, start: number, pieces: Piece[]): number {
+    if (!this.#afterCr || !this.#between || chunk[start] !== LF) return start;
+    this.#afterCr = false;
+    pieces.push({
+      role: this.#lastRole === "oversized" ? "oversized" : "line-end",
+      bytes: chunk.subarray(start, start + 1),
+    });
+    return start + 1;
+  }
+
+  /** The index after the LF or CR that ends the event, or -1 when the chunk does not hold it. */
+  #eventEnd(chunk: Buffer, from: number): number {
+    for (let index = from; index < chunk.length; index++) {
+      const byte = chunk[index];
+      const endsCrLf = this.#afterCr && byte === LF;
+      this.#afterCr = byte === CR;
+      if (endsCrLf) continue;
+      if (byte !== LF && byte !== CR) this.#lineEmpty = false;
+      else if (this.#lineEmpty) return index + 1;
+      else this.#lineEmpty = true;
+    }
+    return -1;
+  }
+
+  #complete(end: Buffer, pieces: Piece[]): void {
+    const bytes = this.#pending.length === 0 ? end : this.#pending.append(end).take();
+    this.#lastRole = this.#oversized || bytes.length > EVENT_BYTES_MAX ? "oversized" : "event";
+    this.#oversized = false;
+    pieces.push({ role: this.#lastRole, bytes });
+  }
+
+  #keep(tail: Buffer, pieces: Piece[]): void {
+    if (tail.length === 0) return;
+    if (!this.#oversized && this.#pending.append(tail).length <= EVENT_BYTES_MAX) return;
+    pieces.push({ role: "oversized", bytes: this.#oversized ? tail : this.#pending.take() });
+    this.#oversized = true;
+  }
+}
+
+/** Bytes that are gathered bit by bit, in memory of at most twice their size however small the bits are. */
+export class ByteStore {
+  #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
-  /** Inside an event that is too long to hold: its bytes pass, and only the last few are kept to find its end. */
-  #passing = false;
 
-  /** @param bytesMax an event that is longer is given in pieces */
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+  get length(): number {
+    return this.#length;
   }
 
-  /** Nothing is held: the next byte begins an event. */
-  get idle(): boolean {
-    return this.#length === 0;
-  }
-
-  /** Takes a chunk; gives the events that it completes, or `null`. Pieces of a too long event come with `whole: false`. */
-  push(chunk: Buffer): readonly { readonly bytes: Buffer; readonly whole: boolean }[] {
-    return this.#passing ? this.#pass(chunk) : this.#split(chunk);
-  }
-
-  #split(chunk: Buffer): ReturnType<EventSplitter["push"]> {
-    const from = Math.max(0, this.#length - OVERLAP);
-    const bytes = this.#length === 0 ? chunk : this.#append(chunk);
-    const end = endOfLastEvent(bytes, from);
-    const runs = end === 0 ? [] : [{ bytes: bytes.subarray(0, end), whole: true }];
-    if (bytes.length - end > this.#bytesMax) {
-      this.#passing = true;
-      runs.push({ bytes: bytes.subarray(end), whole: false });
-      this.#keep(bytes.subarray(-OVERLAP));
-    } else if (end > 0 || this.#length === 0) this.#keep(bytes.subarray(end));
-    return runs;
-  }
-
-  #pass(chunk: Buffer): ReturnType<EventSplitter["push"]> {
-    const kept = this.#length;
-    const bytes = Buffer.concat([this.#buffer.subarray(0, kept), chunk]);
-    const end = endOfFirstEvent(bytes, Math.max(0, kept - 1));
-    if (end <= kept) {
-      this.#keep(bytes.subarray(-OVERLAP));
-      return [{ bytes: chunk, whole: false }];
-    }
-    this.#passing = false;
-    this.#length = 0;
-    const rest = bytes.subarray(end);
-    return [{ bytes: bytes.subarray(kept, end), whole: false }, ...(rest.length === 0 ? [] : this.#split(rest))];
-  }
-
-  /** Gives what is held and has not been given, at the end of the stream. */
-  take(): Buffer {
-    const rest = this.#passing ? NOTHING : this.#buffer.subarray(0, this.#length);
-    this.#length = 0;
-    return rest;
-  }
-
-  #append(chunk: Buffer): Buffer {
-    const length = this.#length + chunk.length;
-    if (length > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#buffer.length));
-      this.#buffer.copy(larger, 0, 0, this.#length);
-      this.#buffer = larger;
-    }
-    chunk.copy(this.#buffer, this.#length);
+  append(bytes: Buffer): this {
+    const length = this.#length + bytes.length;
+    if (length > this.#bytes.length) this.#grow(Math.max(length, 2 * this.#bytes.length));
+    bytes.copy(this.#bytes, this.#length);
     this.#length = length;
-    return this.#buffer.subarray(0, length);
+    return this;
   }
 
-  /** Starts anew with a copy: what was given must not change. */
-  #keep(bytes: Buffer): void {
-    this.#buffer = bytes.length === 0 ? NOTHING : Buffer.from(bytes);
-    this.#length = bytes.length;
+  #grow(capacity: number): void {
+    const grown = Buffer.allocUnsafe(capacity);
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
   }
+
+  /** All the bytes; the store is empty after. */
+  take(): Buffer {
+    const bytes = this.#bytes.subarray(0, this.#length);
+    this.#bytes = Buffer.alloc(0);
+    this.#length = 0;
+    return bytes;
+  }
+}
+
+/** What an event says. */
+export interface ServerSentEvent {
+  /** The last `event` field, or an empty string. */
+  readonly name: string;
+  /** The `data` fields, joined by LF. */
+  readonly data: string;
+}
+
+/** Reads one event. Comments, `id`, `retry` and unknown fields are passed over, and a byte order mark is. */
+export function parseEvent(bytes: Buffer): ServerSentEvent {
+  const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
+  const data: string[] = [];
+  let name = "";
+  for (const line of text.split(/\r\n|\n|\r/)) {
+    const colon = line.indexOf(":");
+    const field = colon === -1 ? line : line.slice(0, colon);
+    const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
+    if (field === "data") data.push(value);
+    else if (field === "event") name = value;
+  }
+  return { name, data: data.join("\n") };
 }

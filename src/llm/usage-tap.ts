@@ -1,98 +1,175 @@
-// Meters an answer while it passes: the bytes go on untouched, the usage in them is read, the end is held back.
+// Meters an answer while it passes: reads its usage, and holds back the end of a stream until the spend is committed.
 import type { Usage, Wire } from "../types.ts";
-import { answerTextBytes, streamTokens } from "./answer-text.ts";
-import { tokensOfBytes } from "./prompt-size.ts";
-import { endOfLastEvent, endsWhole, eventData, splitEvents } from "./sse.ts";
-import { type Counts, countsOutput, NO_COUNTS, readUsage, settleUsage } from "./usage.ts";
-import { isObject } from "./wire-format.ts";
+import { ByteStore, EVENT_BYTES_MAX, EventSplitter, type Piece, parseEvent } from "./sse.ts";
+import { isObject, SaidUsage } from "./usage.ts";
+import { deltaTextBytes } from "./usage-text.ts";
 
-/** What a tap is told of its request. */
+export { meterJson } from "./usage-json.ts";
+
+/** What a tap has to know of the request. */
 export interface TapOptions {
   readonly wire: Wire;
-  /** The gateway asked for usage in the caller's stead: the event that carries only usage is kept from it. */
+  /** The gateway asked for OpenAI's usage chunk and the client had not: it is left out of what the client gets. */
   readonly hideUsage: boolean;
-  /** For the estimate of input tokens: bytes of the prompt; see `promptBytes`. */
+  /** Size of the request's body, for an estimate. */
   readonly requestBytes: number;
 }
 
-/** Meters one event stream. What it gives does not depend on how the stream is cut into chunks. */
+/** Reads usage off one event stream. What it gives depends on the bytes, not on how they were cut into chunks. */
 export interface UsageTap {
-  /** Takes a chunk; gives the bytes that may go to the caller now: whole events, up to the terminal one. */
-  push(chunk: Buffer): Buffer | null;
-  /** The stream has ended: the bytes still held back (from the terminal event on), and what the answer used. */
+  /** The bytes that may go to the client now; `chunk` itself where nothing in it matters. */
+  push(chunk: Buffer): readonly Buffer[] | Buffer | null;
+  /** Once, at the end of the stream: the bytes held back (from the terminal event on), and what the answer used. */
   finish(): { readonly rest: Buffer | null; readonly usage: Usage };
-  /** What was used so far, for a stream that broke off; estimated where the provider has not said. */
+  /** What was used so far, estimated where the provider has not said. */
   usage(): Usage;
-  /** The terminal event has been seen: OpenAI's `[DONE]`, Anthropic's `message_stop`. */
+  /** The terminal event has been seen: nothing but the end should follow. */
   readonly terminal: boolean;
 }
 
-/** An event that is longer passes unread; so much is kept of what follows the terminal event, and the rest dropped. */
-const HELD_BYTES_MAX = 1024 * 1024;
-/** How much of a stream's beginning is kept for an estimate. */
-const SAMPLE_BYTES = 16 * 1024;
+/** What becomes of a piece of the stream. */
+type Fate = "pass" | "drop" | "hold";
 
-const USAGE_MARK = '"usage"';
-const TERMINAL_MARKS = { openai: "[DONE]", anthropic: "message_stop", gemini: "[DONE]" } as const;
+/** The most that is held back, in bytes: after a terminal event hardly anything follows, and the rest is cut off. */
+const HELD_BYTES_MAX = EVENT_BYTES_MAX;
 
-/** Makes the tap for one event stream. */
-export function createTap(options: TapOptions): UsageTap {
-  return new StreamTap(options);
-}
+const LF = 0x0a;
+const CR = 0x0d;
 
 /**
- * What a JSON answer used; also for the part of one that came before it broke off.
- * @param requestBytes for the estimate of input tokens; see `promptBytes`
+ * Opens a tap on an event stream.
+ *
+ * Held back are the terminal event (OpenAI's `data: [DONE]`, Anthropic's `message_stop`) and what follows it. All other
+ * bytes pass as they are, in whole events; one of more than EVENT_BYTES_MAX passes unread.
  */
-export function meterJson(body: Buffer, wire: Wire, requestBytes: number): Usage {
-  const answer = parseObject(body.toString("utf8"));
-  return settleUsage(readUsage(answer?.usage, wire, NO_COUNTS), {
-    requestBytes,
-    answerBytes: body.length,
-    textTokens: () => tokensOfBytes(answer === null ? body.length : answerTextBytes(answer)),
-    final: true,
-  });
+export function createTap(options: TapOptions): UsageTap {
+  return new Tap(options);
 }
 
-type Verdict = "pass" | "hide" | "terminal";
-
-class StreamTap implements UsageTap {
+class Tap implements UsageTap {
   terminal = false;
   readonly #options: TapOptions;
-  readonly #terminalMark: string;
-  /** The beginning of an event whose end has not come; after the terminal event all that came with and after it. */
-  readonly #held = new ByteQueue();
-  readonly #sample = new ByteQueue();
-  /** Inside an event that was too long to hold: pass everything up to its end. */
-  #oversized = false;
-  #received = 0;
-  #counts: Counts = NO_COUNTS;
-  #final = false;
+  readonly #marks: RegExp;
+  readonly #said: SaidUsage;
+  readonly #splitter = new EventSplitter();
+  readonly #held = new ByteStore();
+  #answerBytes = 0;
+  #textBytes: number | null = null;
+  #lastFate: Fate = "pass";
 
   constructor(options: TapOptions) {
     this.#options = options;
-    this.#terminalMark = TERMINAL_MARKS[options.wire];
+    this.#marks = options.wire === "anthropic" ? ANTHROPIC_MARKS : OPENAI_MARKS;
+    this.#said = new SaidUsage(options.wire);
   }
 
-  push(chunk: Buffer): Buffer | null {
-    this.#received += chunk.length;
-    if (this.#sample.length < SAMPLE_BYTES) this.#sample.add(chunk.subarray(0, SAMPLE_BYTES - this.#sample.length));
-    if (this.terminal) {
-      this.#held.add(chunk.subarray(0, HELD_BYTES_MAX - this.#held.length));
-      return null;
+  push(chunk: Buffer): readonly Buffer[] | Buffer | null {
+    this.#answerBytes += chunk.length;
+    if (this.#passesWhole(chunk)) return chunk;
+    const passing: Buffer[] = [];
+    for (const piece of this.#splitter.split(chunk)) this.#route(piece, passing);
+    return passing.length === 0 ? null : passing;
+  }
+
+  /** The common case: whole events, and none that says more than some text. */
+  #passesWhole(chunk: Buffer): boolean {
+    if (this.terminal || !this.#splitter.atBoundary || !endsEvent(chunk) || chunk.length > EVENT_BYTES_MAX)
+      return false;
+    const latin1 = chunk.latin1Slice(0, chunk.length);
+    if (this.#marks.test(latin1)) return false;
+    this.#addText(deltaTextBytes(latin1));
+    this.#lastFate = "pass";
+    return true;
+  }
+
+  #route(piece: Piece, passing: Buffer[]): void {
+    this.#lastFate = this.#judge(piece);
+    if (this.#lastFate === "pass") addAdjacent(passing, piece.bytes);
+    else if (this.#lastFate === "hold") this.#hold(piece.bytes);
+  }
+
+  #judge({ role, bytes }: Piece): Fate {
+    if (role === "line-end") return this.#lastFate;
+    if (role === "event") return this.#read(bytes);
+    this.#addText(bytes.length);
+    return this.terminal ? "hold" : "pass";
+  }
+
+  /** Meters one event and says what becomes of it. */
+  #read(event: Buffer): Fate {
+    const latin1 = event.latin1Slice(0, event.length);
+    this.#addText(deltaTextBytes(latin1));
+    const usageOnly = this.#marks.test(latin1) && this.#readMarked(event);
+    if (usageOnly && this.#options.hideUsage) return "drop";
+    return this.terminal ? "hold" : "pass";
+  }
+
+  /** Parses an event that may be terminal or hold a usage; true for OpenAI's usage-only chunk. */
+  #readMarked(event: Buffer): boolean {
+    const { name, data } = parseEvent(event);
+    const json = parseJson(data);
+    this.#said.read(json);
+    if (this.#options.wire !== "anthropic") {
+      this.terminal ||= data.trimStart().startsWith("[DONE]");
+      return isUsageOnly(json);
     }
-    if (this.#held.length === 0 && endsWhole(chunk) && !this.#isInteresting(chunk)) return chunk;
-    return this.#pushParts(chunk);
+    this.terminal ||= name === "message_stop" || (isObject(json) && json.type === "message_stop");
+    return false;
   }
 
-  #pushParts(chunk: Buffer): Buffer | null {
-    const from = Math.max(0, this.#held.length - 3);
-    this.#held.add(chunk);
-    const bytes = this.#held.bytes();
-    const end = endOfLastEvent(bytes, from);
-    if (end === 0) return this.#held.length > HELD_BYTES_MAX ? this.#held.take() : null;
-    const whole = bytes.subarray(0, end);
-    this.#held.reset(bytes.subarray(end));
-    return this.#isInteresting(whole) ? this.#sift(whole) : whole;
+  #addText(bytes: number | null): void {
+    if (bytes !== null) this.#textBytes = (this.#textBytes ?? 0) + bytes;
   }
+
+  #hold(bytes: Buffer): void {
+    this.#held.append(bytes.subarray(0, HELD_BYTES_MAX - this.#held.length));
+  }
+
+  finish(): { readonly rest: Buffer | null; readonly usage: Usage } {
+    const tail = this.#splitter.flush();
+    if (tail !== null && this.#read(tail) !== "drop") this.#hold(tail);
+    return { rest: this.#held.length === 0 ? null : this.#held.take(), usage: this.usage() };
+  }
+
+  usage(): Usage {
+    return this.#said.total({
+      requestBytes: this.#options.requestBytes,
+      answerBytes: this.#answerBytes,
+      textBytes: this.#textBytes,
+    });
+  }
+}
+
+/** A usage that is not null, or the terminal event, or text that mentions them. */
+const OPENAI_MARKS = /usage"(?!: ?null)|\[DONE\]/;
+/** message_start, message_delta, message_stop, or text that mentions them. */
+const ANTHROPIC_MARKS = /message_/;
+
+/** Ends with a blank line that no later byte can be part of: one ended by LF. */
+function endsEvent(chunk: Buffer): boolean {
+  const last = chunk.length - 1;
+  if (chunk[last] !== LF) return false;
+  const before = chunk[last - 1];
+  if (before !== CR) return before === LF;
+  return chunk[last - 2] === LF || chunk[last - 2] === CR;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function isUsageOnly(json: unknown): boolean {
+  return isObject(json) && isObject(json.usage) && Array.isArray(json.choices) && json.choices.length === 0;
+}
+
+/** Adds bytes to a list, as one buffer with the last where they follow each other in memory. */
+function addAdjacent(list: Buffer[], bytes: Buffer): void {
+  const last = list.at(-1);
+  const adjacent = last?.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset;
+  if (!adjacent) list.push(bytes);
+  else list[list.length - 1] = Buffer.from(bytes.buffer, last.byteOffset, last.length + bytes.length);
 }

@@ -1,126 +1,142 @@
-// Token counts out of a provider's own `usage`, and what stands in for counts that are missing or nonsense.
-import type { Usage, Wire } from "../types.ts";
-import { tokensOfBytes } from "./prompt-size.ts";
-import { isObject } from "./wire-format.ts";
+// What an answer used: the provider's own figures where they can be believed, and else an estimate from bytes.
+import type { JsonObject, Usage, Wire } from "../types.ts";
 
-/** What a provider has said so far; null where it has not, or has said nonsense. */
-export interface Counts {
-  readonly inputTokens: number | null;
-  readonly outputTokens: number | null;
-  readonly cachedInputTokens: number;
-  readonly cacheWriteTokens: number;
-}
-
-/** Nothing said. */
-export const NO_COUNTS: Counts = Object.freeze({
-  inputTokens: null,
-  outputTokens: null,
-  cachedInputTokens: 0,
-  cacheWriteTokens: 0,
-});
-
-/** More than any answer uses; what is above is nonsense. */
+/** No answer uses more tokens: larger figures are not believed. */
 const TOKENS_MAX = 2 ** 40;
+/** About what a token of English text is. For other languages the estimate is rather high than low. */
+const BYTES_PER_TOKEN = 4;
 
-/** Takes a count of tokens: an integer from 0 to 2^40; all else (strings, negatives, fractions) is null. */
-function count(value: unknown): number | null {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= TOKENS_MAX
-    ? (value as number)
-    : null;
-}
-
-/** Reads a `usage` object; what it does not say stays as `before` has it, since Anthropic's later ones are partial. */
-export function readUsage(usage: unknown, wire: Wire, before: Counts): Counts {
-  if (!isObject(usage)) return before;
-  return wire === "anthropic" ? readAnthropic(usage, before) : readOpenai(usage, before);
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/**
- * https://platform.openai.com/docs/api-reference/chat/object. `prompt_tokens` includes the cached ones. Where the
- * total is larger than both parts, the rest is reasoning that the provider (xAI, Gemini) counts and bills apart.
- */
-function readOpenai(usage: Fields, before: Counts): Counts {
-  const input = count(usage.prompt_tokens);
-  const output = count(usage.completion_tokens);
-  const total = count(usage.total_tokens) ?? 0;
-  const details: Fields = isObject(usage.prompt_tokens_details) ? usage.prompt_tokens_details : {};
-  return {
-    inputTokens: input ?? before.inputTokens,
-    outputTokens: input === null || output === null ? (output ?? before.outputTokens) : Math.max(output, total - input),
-    ...(input === null ? cacheOf(before) : cacheParts(input, count(details.cached_tokens), count(details.cache_write_tokens))),
-  };
-}
-
-type CacheCounts = Pick<Counts, "cachedInputTokens" | "cacheWriteTokens">;
-
-/** Parts that are larger than the whole are nonsense: all of it is then plain input. */
-function cacheParts(input: number, cached: number | null, written: number | null): CacheCounts {
-  const parts = { cachedInputTokens: cached ?? 0, cacheWriteTokens: written ?? 0 };
-  return parts.cachedInputTokens + parts.cacheWriteTokens <= input ? parts : cacheOf(NO_COUNTS);
-}
-
-const cacheOf = ({ cachedInputTokens, cacheWriteTokens }: Counts): CacheCounts => ({ cachedInputTokens, cacheWriteTokens });
-
-/** https://docs.anthropic.com/en/api/messages. `input_tokens` are those that are neither read from a cache nor written. */
-function readAnthropic(usage: Fields, before: Counts): Counts {
-  const parts = [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens];
-  const output = count(usage.output_tokens) ?? before.outputTokens;
-  if (parts.every((part) => part === undefined || part === null)) return { ...before, outputTokens: output };
-  return { ...readAnthropicInput(parts, before), outputTokens: output };
-}
-
-/** A part that is left out or null is as before; one that is nonsense makes the input unknown. */
-function readAnthropicInput(parts: readonly unknown[], before: Counts): Omit<Counts, "outputTokens"> {
-  const { cachedInputTokens, cacheWriteTokens } = before;
-  const plainBefore = before.inputTokens === null ? null : before.inputTokens - cachedInputTokens - cacheWriteTokens;
-  const earlier = [plainBefore, cachedInputTokens, cacheWriteTokens];
-  const [plain, cached, written] = parts.map((part, index) => (part ?? null) === null ? earlier[index] : count(part));
-  if (typeof plain !== "number" || typeof cached !== "number" || typeof written !== "number") {
-    return { inputTokens: null, cachedInputTokens: 0, cacheWriteTokens: 0 };
-  }
-  return { inputTokens: plain + cached + written, cachedInputTokens: cached, cacheWriteTokens: written };
-}
-
-/** Whether a `usage` object counts its output. */
-export const countsOutput = (usage: unknown, wire: Wire): boolean =>
-  isObject(usage) && count(wire === "anthropic" ? usage.output_tokens : usage.completion_tokens) !== null;
-
-/** What is known beside the counts, for those that are missing. */
-export interface Evidence {
-  /** Bytes of the prompt; see `promptBytes`. */
+/** How large a request and its answer were, in bytes. */
+export interface AnswerSize {
   readonly requestBytes: number;
-  /** Bytes of the answer so far. */
+  /** All of the answer that came. */
   readonly answerBytes: number;
-  /** Tokens that the answer's text is likely to be; 0 when it has none. Called only when they are needed. */
-  textTokens(): number;
-  /** The provider has counted all its output; false when the stream broke off before that. */
-  readonly final: boolean;
+  /** The part of it that the model wrote; null when none was known as such. */
+  readonly textBytes: number | null;
+}
+
+/** Figures that can be believed; one that is not there was not said, or was nonsense. */
+interface Figures {
+  input?: number;
+  output?: number;
+  cached?: number;
+  cacheWrite?: number;
 }
 
 /**
- * The usage that counts: the provider's counts, and an estimate for those that are missing or cannot be true (no
- * input at all, no output where there is an answer). An estimate is a third of the bytes, rounded up, of the prompt
- * or the answer's text: somewhat more than most text has, and never 0 where something was answered.
+ * A usage for an answer whose provider gave none: a token for every four bytes, rounded up, so that the output is 0 only
+ * when nothing was answered.
  */
-export function settleUsage(counts: Counts, evidence: Evidence): Usage {
-  const { inputTokens } = counts;
-  const inputKnown = inputTokens !== null && inputTokens > 0;
-  const output = outputOf(counts, evidence);
+export function estimateUsage(size: { readonly requestBytes: number; readonly answerBytes: number }): Usage {
   return {
-    inputTokens: inputKnown ? inputTokens : Math.max(1, tokensOfBytes(evidence.requestBytes)),
-    outputTokens: output.tokens,
-    cachedInputTokens: inputKnown ? counts.cachedInputTokens : 0,
-    cacheWriteTokens: inputKnown ? counts.cacheWriteTokens : 0,
-    estimated: output.estimated || !inputKnown,
+    inputTokens: tokensIn(size.requestBytes),
+    outputTokens: tokensIn(size.answerBytes),
+    cachedInputTokens: 0,
+    cacheWriteTokens: 0,
+    estimated: true,
   };
 }
 
-function outputOf({ outputTokens }: Counts, evidence: Evidence): { readonly tokens: number; readonly estimated: boolean } {
-  const said = evidence.final ? outputTokens : null;
-  if (said !== null && said > 0) return { tokens: said, estimated: false };
-  const text = evidence.textTokens();
-  if (said === 0 && text === 0) return { tokens: 0, estimated: false };
-  return { tokens: Math.max(outputTokens ?? 0, text, evidence.answerBytes > 0 ? 1 : 0), estimated: true };
+const tokensIn = (bytes: number): number => Math.ceil(bytes / BYTES_PER_TOKEN);
+
+/**
+ * What a provider has said of one answer so far. Figures are cumulative: of each the last believable one counts.
+ * Sources: https://platform.openai.com/docs/api-reference/chat/object (`usage`) and
+ * https://docs.anthropic.com/en/docs/build-with-claude/streaming (`message_start`, `message_delta`).
+ */
+export class SaidUsage {
+  readonly #wire: Wire;
+  #said: Figures = {};
+  /** The output so far is all of it. */
+  #final = false;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+  }
+
+  /** Takes in an answer, or an event of one. Whatever is not an object with a usage changes nothing. */
+  read(json: unknown): void {
+    if (!isObject(json)) return;
+    if (this.#wire !== "anthropic") this.#add(openaiFigures(json.usage), true);
+    else if (isObject(json.message)) this.#add(anthropicFigures(json.message.usage), false);
+    else this.#add(anthropicFigures(json.usage), true);
+  }
+
+  #add(figures: Figures, final: boolean): void {
+    this.#said = { ...this.#said, ...figures };
+    if (figures.output !== undefined) this.#final = final;
+  }
+
+  /** The usage of what came; `estimated` when any of its two totals had to be. */
+  total(size: AnswerSize): Usage {
+    const input = this.#input();
+    const output = this.#output(size);
+    const inputTokens = input ?? tokensIn(size.requestBytes);
+    const cachedInputTokens = Math.min(this.#said.cached ?? 0, inputTokens);
+    return {
+      inputTokens,
+      outputTokens: output ?? this.#outputEstimate(size),
+      cachedInputTokens,
+      cacheWriteTokens: Math.min(this.#said.cacheWrite ?? 0, inputTokens - cachedInputTokens),
+      estimated: input === null || output === null,
+    };
+  }
+
+  /** All input tokens; null when unknown, or 0, which no request has. */
+  #input(): number | null {
+    const { input, cached = 0, cacheWrite = 0 } = this.#said;
+    if (input === undefined) return null;
+    return (this.#wire === "anthropic" ? input + cached + cacheWrite : input) || null;
+  }
+
+  /** All output tokens; null when unknown, not final, or 0 in spite of some text. */
+  #output(size: AnswerSize): number | null {
+    const { output } = this.#said;
+    if (output === undefined || !this.#final) return null;
+    return output === 0 && (size.textBytes ?? 0) > 0 ? null : output;
+  }
+
+  #outputEstimate({ answerBytes, textBytes }: AnswerSize): number {
+    if (answerBytes === 0) return 0;
+    const { output } = this.#said;
+    const written = textBytes ?? (output === undefined ? answerBytes : 0);
+    return Math.max(1, output ?? 0, tokensIn(written));
+  }
+}
+
+/** Where the output is not said, it is what the input leaves of the total. */
+function openaiFigures(usage: unknown): Figures {
+  if (!isObject(usage)) return {};
+  const input = tokens(usage.prompt_tokens);
+  const output = tokens(usage.completion_tokens) ?? rest(usage.total_tokens, input);
+  const details = usage.prompt_tokens_details;
+  return present({ input, output, cached: isObject(details) ? tokens(details.cached_tokens) : undefined });
+}
+
+const rest = (total: unknown, input: number | undefined): number | undefined =>
+  input === undefined ? undefined : tokens((tokens(total) ?? Number.NaN) - input);
+
+/** `input` is here without the cached tokens, as Anthropic counts. */
+function anthropicFigures(usage: unknown): Figures {
+  if (!isObject(usage)) return {};
+  return present({
+    input: tokens(usage.input_tokens),
+    output: tokens(usage.output_tokens),
+    cached: tokens(usage.cache_read_input_tokens),
+    cacheWrite: tokens(usage.cache_creation_input_tokens),
+  });
+}
+
+function tokens(value: unknown): number | undefined {
+  const believable = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= TOKENS_MAX;
+  return believable ? (value as number) + 0 : undefined; // + 0: JSON has a -0
+}
+
+function present(figures: { [name in keyof Figures]: number | undefined }): Figures {
+  return Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined));
+}
+
+/** An object that is no array. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,7 +5,7 @@ import type { Test } from "tap";
 import { openDatabase } from "../../src/store/sqlite/database.ts";
 import { createSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
-import type { TestDatabase } from "../contract/store.ts";
+import type { TestDatabase } from "../contract/rig.ts";
 
 /** A fresh file in the test's own directory. */
 export class SqliteTestDatabase implements TestDatabase {

@@ -1,0 +1,132 @@
+// The contract that every store keeps: keys, teams, budgets, the revision.
+import { newKey } from "../ledger/samples.ts";
+import { counter, open, type Suite, throwsCode } from "./rig.ts";
+
+const budget = { limitNanoUsd: 5n, window: "month" } as const;
+
+/** Keys, teams and budgets. */
+export const accounts: Suite = {
+  "a key is found by its hash, with its team's budgets after its own": async (t, fresh) => {
+    const { store, clock } = open(t, fresh);
+    const team = store.accounts.createTeam("ml", { limitNanoUsd: 7n, window: "total" });
+    const made = store.accounts.createKey(
+      newKey("demo", { teamAlias: "ml", userAlias: "ada", roles: ["dev"], tags: ["x"], expiresMs: 5, budget }),
+    );
+    t.match(made, { alias: "demo", prefix: "sk-demo", lastFour: "demo", status: "active", teamId: team.id });
+    t.equal(made.createdMs, clock.nowMs());
+    const found = store.accounts.findKey(newKey("demo").hash);
+    t.match(found, { status: "active", expiresMs: 5 });
+    const principal = found?.principal;
+    t.match(principal, { key: { id: made.id, alias: "demo" }, team: { id: team.id, alias: "ml" }, org: null });
+    t.same([principal?.user?.alias, principal?.roles, principal?.tags], ["ada", ["dev"], ["x"]]);
+    t.same(
+      principal?.budgets.map(({ scope, subject, limitNanoUsd, window }) => [
+        scope,
+        subject.alias,
+        limitNanoUsd,
+        window,
+      ]),
+      [
+        ["key", "demo", 5n, "month"],
+        ["team", "ml", 7n, "total"],
+      ],
+    );
+    t.ok(Object.isFrozen(principal) && Object.isFrozen(principal?.budgets));
+    t.equal(store.accounts.findKey(newKey("other").hash), null);
+  },
+
+  "keys and teams are listed oldest first, with their budgets": async (t, fresh) => {
+    const { store } = open(t, fresh);
+    store.accounts.createTeam("ml", budget);
+    store.accounts.createTeam("ops");
+    store.accounts.createKey(newKey("b", { teamAlias: "ml" }));
+    store.accounts.createKey(newKey("a", { budget }));
+    const keys = store.accounts.listKeys();
+    t.same(
+      keys.map((key) => [key.alias, key.team?.alias ?? null, key.budgets.length]),
+      [
+        ["b", "ml", 0],
+        ["a", null, 1],
+      ],
+    );
+    t.notOk(keys.some((key) => "hash" in key));
+    t.same(
+      store.accounts.listTeams().map((team) => [team.alias, team.budgets.length]),
+      [
+        ["ml", 1],
+        ["ops", 0],
+      ],
+    );
+  },
+
+  "what cannot be is refused by code and changes nothing": async (t, fresh) => {
+    const { store } = open(t, fresh);
+    store.accounts.createTeam("ml");
+    store.accounts.createKey(newKey("demo"));
+    const revision = store.accounts.revision();
+    const again = { ...newKey("demo"), hash: newKey("second").hash };
+    throwsCode(t, "alias_taken", () => store.accounts.createKey(again));
+    throwsCode(t, "alias_taken", () => store.accounts.createTeam("ml"));
+    throwsCode(t, "no_such_team", () => store.accounts.createKey(newKey("x", { teamAlias: "nobody" })));
+    throwsCode(t, "no_such_key", () => store.accounts.setKeyStatus("nobody", "disabled"));
+    throwsCode(t, "no_such_key", () => store.accounts.setBudget("key", "nobody", budget));
+    throwsCode(t, "no_such_team", () => store.accounts.setBudget("team", "nobody", budget));
+    const beyond = { limitNanoUsd: 2n ** 63n, window: "month" } as const;
+    throwsCode(t, "out_of_range", () => store.accounts.setBudget("key", "demo", beyond));
+    throwsCode(t, "out_of_range", () => store.accounts.createKey(newKey("y", { budget: beyond })));
+    t.equal(store.accounts.listKeys().length, 1);
+    t.equal(store.accounts.revision(), revision);
+  },
+
+  "a status is set by id or alias; revoked is final": async (t, fresh) => {
+    const { store } = open(t, fresh);
+    const { id } = store.accounts.createKey(newKey("demo"));
+    t.equal(store.accounts.setKeyStatus("demo", "disabled").status, "disabled");
+    t.equal(store.accounts.setKeyStatus(id, "active").status, "active");
+    t.equal(store.accounts.setKeyStatus(id, "revoked").status, "revoked");
+    t.equal(store.accounts.setKeyStatus(id, "revoked").status, "revoked");
+    throwsCode(t, "revoked", () => store.accounts.setKeyStatus(id, "active"));
+    t.equal(store.accounts.findKey(newKey("demo").hash)?.status, "revoked");
+  },
+
+  "a budget of the same window is replaced under its id; of another window added": async (t, fresh) => {
+    const { store } = open(t, fresh);
+    store.accounts.createKey(newKey("demo", { budget }));
+    const first = store.accounts.listKeys()[0]?.budgets[0];
+    const raised = store.accounts.setBudget("key", "demo", { limitNanoUsd: 9n, window: "month" });
+    t.equal(raised.id, first?.id);
+    store.accounts.setBudget("key", "demo", { limitNanoUsd: 1n, window: "day" });
+    t.same(
+      store.accounts.listKeys()[0]?.budgets.map((each) => [each.window, each.limitNanoUsd]),
+      [
+        ["month", 9n],
+        ["day", 1n],
+      ],
+    );
+  },
+
+  "the revision grows with every change, whichever process makes it, and with nothing else": async (t, fresh) => {
+    const database = fresh(t);
+    const { store, clock } = open(t, () => database);
+    const { store: other } = open(t, () => database, clock);
+    const revisions = [store.accounts.revision()];
+    const changes = [
+      () => other.accounts.createTeam("ml"),
+      () => store.accounts.createKey(newKey("demo")),
+      () => other.accounts.setKeyStatus("demo", "disabled"),
+      () => other.accounts.setBudget("key", "demo", budget),
+    ];
+    for (const change of changes) {
+      change();
+      revisions.push(store.accounts.revision());
+      t.equal(other.accounts.revision(), revisions.at(-1));
+    }
+    t.same(
+      revisions,
+      [...new Set(revisions)].sort((a, b) => a - b),
+    );
+    await other.ledger.commit([{ ...counter, spend: 1, release: 0 }]);
+    other.ledger.heartbeat();
+    t.equal(store.accounts.revision(), revisions.at(-1));
+  },
+};

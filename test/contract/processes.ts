@@ -1,0 +1,65 @@
+// The contract that every store keeps: several processes on one database, dead and alive.
+import type { StoreEvent } from "../../src/store/store.ts";
+import { counter, open, SILENCE_MS, type Suite, wish } from "./rig.ts";
+
+/** Several processes on one database. */
+export const processes: Suite = {
+  "two processes together never lease more than the limit": async (t, fresh) => {
+    const database = fresh(t);
+    const { store: a, clock } = open(t, () => database);
+    const { store: b } = open(t, () => database, clock);
+    t.match(a.ledger.lease([wish(60, 100n)]), { ok: true });
+    t.match(b.ledger.lease([wish(50, 100n)]), { ok: false, state: { leased: 60n } });
+    t.match(b.ledger.lease([wish(40, 100n)]), { ok: true });
+    await a.ledger.commit([{ ...counter, spend: 60, release: 60 }]);
+    t.match(b.ledger.counter(counter), { spent: 60n, leased: 40n });
+    t.match(a.ledger.lease([wish(1, 100n)]), { ok: false });
+  },
+
+  "a dead process's leases are charged, visibly, once it has been silent; a live one's are not": async (t, fresh) => {
+    const database = fresh(t);
+    const events: StoreEvent[] = [];
+    const { store: dead, clock } = open(t, () => database);
+    const { store: live } = open(t, () => database, clock);
+    const survivor = database.open({ clock, onEvent: (event) => events.push(event) });
+    t.teardown(() => survivor.close());
+    dead.ledger.lease([wish(25, 100n)]);
+    live.ledger.lease([wish(30, 100n)]);
+    database.crash(dead);
+    survivor.ledger.heartbeat();
+    clock.advance(SILENCE_MS);
+    live.ledger.heartbeat();
+    survivor.ledger.heartbeat();
+    t.match(survivor.ledger.counter(counter), { spent: 25n, unaccounted: 25n, leased: 30n });
+    t.match(events, [{ kind: "recovered", charged: [{ ...counter, amount: 25n }] }]);
+    survivor.ledger.heartbeat();
+    t.equal(events.length, 1);
+  },
+
+  "a wall clock that jumps makes nobody dead": async (t, fresh) => {
+    const database = fresh(t);
+    const { store: a, clock } = open(t, () => database);
+    const { store: b } = open(t, () => database, clock);
+    a.ledger.lease([wish(25, 100n)]);
+    b.ledger.heartbeat();
+    clock.stepWall(365 * 86_400_000);
+    b.ledger.heartbeat();
+    t.match(b.ledger.counter(counter), { spent: 0n, leased: 25n });
+  },
+
+  "a process that was wrongly taken for dead reverses what was charged for it": async (t, fresh) => {
+    const database = fresh(t);
+    const { store: sleeper, clock } = open(t, () => database);
+    const { store: survivor } = open(t, () => database, clock);
+    sleeper.ledger.lease([wish(50, 100n)]);
+    survivor.ledger.heartbeat();
+    clock.advance(SILENCE_MS);
+    survivor.ledger.heartbeat();
+    t.match(survivor.ledger.counter(counter), { spent: 50n, unaccounted: 50n, leased: 0n });
+    await sleeper.ledger.commit([{ ...counter, spend: 12, release: 30 }]);
+    t.match(survivor.ledger.counter(counter), { spent: 32n, unaccounted: 20n, leased: 0n });
+    sleeper.ledger.lease([wish(5, 100n)]);
+    await sleeper.ledger.commit([{ ...counter, spend: 0, release: 25 }]);
+    t.match(survivor.ledger.counter(counter), { spent: 12n, unaccounted: 0n, leased: 0n });
+  },
+};
