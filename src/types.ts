@@ -165,6 +165,8 @@ export interface Decision {
   readonly shadowIds: readonly string[];
   /** Attributes whose value was unknown and mattered. */
   readonly unknown: readonly string[];
+  /** Ids of `warn` rules that matched: they decide nothing. Left out when there are none. */
+  readonly warnings?: readonly string[];
   /** Generation of the rule set that decided; 0 when none did. */
   readonly generation: number;
 }

@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Config } from "../config.ts";
+import type { Catalogue } from "../llm/catalogue.ts";
+import type { Wire } from "../types.ts";
 
 /** What there is to show. */
 export interface GreetingFacts {
@@ -11,58 +13,101 @@ export interface GreetingFacts {
   /** The key made at this start; null when there were keys already. */
   readonly firstKey: string | null;
   readonly config: Config;
+  readonly catalogue: Pick<Catalogue, "resolve" | "aliases" | "models">;
   readonly cwd: string;
 }
 
-/** The rule that the shipped rules deny gpt-4 with. */
+/** The rule that the shipped rules deny gpt-4 with, and what the last line to paste makes of it. */
 const SHOWN_RULE = "deny model gpt-4 when price > 10";
+const EDITED_RULE = "deny model gpt-4 when price > 100";
+
+/** Asked for in the lines to paste where it is served, by wire: small and cheap. */
+const PREFERRED = [
+  ["openai", "gpt-4o-mini"],
+  ["anthropic", "claude-haiku-4-5"],
+] as const;
 
 /** The whole text, with a line break at its end. */
-export function greeting({ url, adminUrl, adminKeyMade, firstKey, config, cwd }: GreetingFacts): string {
-  const providers = config.providers.map(({ name, baseUrl }) => (baseUrl === "demo:" ? `${name} (built in)` : name));
+export function greeting(facts: GreetingFacts): string {
+  const { url, adminUrl, adminKeyMade, firstKey, config, cwd } = facts;
   const lines = [
     `Tollgate listens on ${url}  (admin: ${adminUrl})`,
-    `  providers  ${providers.join(", ")}${providers.length === 1 && config.providers[0]?.baseUrl === "demo:" ? ": set OPENAI_API_KEY or ANTHROPIC_API_KEY for a real one" : ""}`,
+    `  config     ${config.file === null ? "none: the defaults (`tollgate config` shows them)" : relative(cwd, config.file)}`,
+    `  providers  ${providerNames(config)}`,
     `  rules      ${relative(cwd, config.rules.directory) || "."}`,
-    `  database   ${config.database}`,
+    `  database   ${shownDatabase(config.database, cwd)}`,
     ...(adminKeyMade === null
       ? []
-      : [`  admin key  ${adminKeyMade}  (for this run; set TOLLGATE_ADMIN_KEY in the config for a lasting one)`]),
+      : [`  admin key  ${adminKeyMade}  (for this run only; \`admin.key\` in tollgate.yaml sets a lasting one)`]),
     "",
     firstKey === null
       ? "Use a virtual key as $TOLLGATE_KEY below; make one with: npx tollgate keys create --alias NAME"
       : `Your first virtual key, shown this once:\n\n  ${firstKey}`,
     "",
-    ...examples(url, firstKey ?? "$TOLLGATE_KEY", config, cwd),
+    ...examples(facts, firstKey ?? "$TOLLGATE_KEY"),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function examples(url: string, key: string, config: Config, cwd: string): string[] {
-  const openai = config.providers.some(({ wires }) => wires.includes("openai"));
-  if (!openai) return ["A request that is served:", "", anthropicCurl(url, key, "claude-haiku-4-5"), ""];
-  const file = fileWithRule(config.rules.directory);
-  const served = ["A request that is served:", "", openaiCurl(url, key, "gpt-4o-mini"), ""];
-  if (file === null) return served;
+function providerNames({ providers, file }: Config): string {
+  const names = providers.map(({ name, baseUrl }) =>
+    baseUrl === "demo:" ? `${name} (built in, asks no model)` : name,
+  );
+  const isDemoByDefault = file === null && providers.every(({ baseUrl }) => baseUrl === "demo:");
+  const hint = isDemoByDefault ? "; for a real one start with OPENAI_API_KEY or ANTHROPIC_API_KEY set" : "";
+  return `${names.join(", ")}${hint}`;
+}
+
+/** A file below the working directory by its relative path. */
+function shownDatabase(database: string, cwd: string): string {
+  const near = relative(cwd, database.replace(/^sqlite:/, ""));
+  return near.startsWith("..") ? database : `sqlite:${near}`;
+}
+
+function examples({ url, catalogue, config, cwd }: GreetingFacts, key: string): string[] {
+  const served = servedModel(catalogue);
+  if (served === null) return ["No model has a price yet, so none is served: see `models` in the README's config.", ""];
+  const curl = served.wire === "openai" ? openaiCurl : anthropicCurl;
+  const first = ["A request that is served:", "", curl(url, key, served.model), ""];
+  const file = catalogue.resolve("gpt-4", "openai").length > 0 ? fileWithRule(config.rules.directory) : null;
+  if (file === null) return first;
   const shown = relative(cwd, file);
   return [
-    ...served,
+    ...first,
     `A request that ${shown} denies (\`${SHOWN_RULE}\`):`,
     "",
     openaiCurl(url, key, "gpt-4"),
     "",
     "Rules follow their files at once: after this edit, the request above is served.",
     "",
-    `  sed -i.bak 's/${SHOWN_RULE}/deny model gpt-4 when price > 100/' ${shown}`,
+    `  sed -i.bak 's/${SHOWN_RULE}$/${EDITED_RULE}/' ${shown}`,
+    "",
+    "Ctrl-C stops it. Keys, budgets, usage: npx tollgate --help",
     "",
   ];
 }
 
+/** A model that a plain key may ask for: it has a price. null where there is none. */
+function servedModel(catalogue: GreetingFacts["catalogue"]): { wire: Wire; model: string } | null {
+  for (const [wire, model] of PREFERRED) if (catalogue.resolve(model, wire).some(isPriced)) return { wire, model };
+  for (const [alias, targets] of catalogue.aliases()) {
+    const target = targets.find(isPriced);
+    if (target !== undefined) return { wire: target.wire, model: alias };
+  }
+  const target = catalogue.models().find(isPriced);
+  return target === undefined ? null : { wire: target.wire, model: target.upstreamModel };
+}
+
+const isPriced = ({ price }: { readonly price: object | null }): boolean => price !== null;
+
 const openaiCurl = (url: string, key: string, model: string): string =>
-  `  curl ${url}/v1/chat/completions -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}],"max_tokens":100}'`;
+  `  curl ${url}/v1/chat/completions -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -d '${body(model)}'`;
 
 const anthropicCurl = (url: string, key: string, model: string): string =>
-  `  curl ${url}/v1/messages -H "x-api-key: ${key}" -H "anthropic-version: 2023-06-01" -H "Content-Type: application/json" -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}],"max_tokens":100}'`;
+  `  curl ${url}/v1/messages -H "x-api-key: ${key}" -H "anthropic-version: 2023-06-01" -H "Content-Type: application/json" -d '${body(model)}'`;
+
+const body = (model: string): string =>
+  JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }], max_tokens: 100 });
 
 function fileWithRule(directory: string): string | null {
   if (!existsSync(directory)) return null;

@@ -1,4 +1,5 @@
 // `tollgate run`: starts the gateway, shows how to use it, and obeys signals.
+import { systemClock } from "../clock.ts";
 import { loadConfig } from "../config.ts";
 import type { Gateway } from "../gateway.ts";
 import { displayParts, hashKey, newKeySecret } from "../key-secret.ts";
@@ -38,6 +39,7 @@ async function start(argv: readonly string[], io: Io): Promise<number> {
   const config = loadConfig({ path: values.config, cwd: io.cwd, env: io.env });
   // The gateway and all it is made of load only when it starts: `tollgate --help` reads this file too.
   const { startGateway } = await import("../gateway.ts");
+  const { createCatalogue } = await import("../llm/catalogue.ts");
   const log = createLogger(config.log, { tty: process.stderr.isTTY, color: io.color });
   const gateway = await startGateway(config, { log: log.logger, env: io.env });
   const stopped = untilStopped(gateway, log);
@@ -45,7 +47,10 @@ async function start(argv: readonly string[], io: Io): Promise<number> {
   const { url, adminUrl, adminKeyMade } = gateway;
   if (values.json)
     io.stdout.write(`${JSON.stringify({ url, admin_url: adminUrl, admin_key: adminKeyMade, key: firstKey })}\n`);
-  else io.stdout.write(greeting({ url, adminUrl, adminKeyMade, firstKey, config, cwd: io.cwd }));
+  else {
+    const catalogue = createCatalogue({ ...config, nowMs: systemClock.nowMs() });
+    io.stdout.write(greeting({ url, adminUrl, adminKeyMade, firstKey, config, catalogue, cwd: io.cwd }));
+  }
   log.logger.info({ url, admin_url: adminUrl, pid: process.pid }, "listening");
   return stopped;
 }

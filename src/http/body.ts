@@ -24,7 +24,7 @@ export function readBody(req: IncomingMessage, bodyBytesMax: number): Promise<Bu
     };
     const fail = (error: unknown): void => {
       req.off("data", onData);
-      discard(req, bodyBytesMax);
+      discard(req, 2 * bodyBytesMax - bytes);
       reject(error);
     };
     if (announced > bodyBytesMax) return fail(tooLarge(bodyBytesMax));
@@ -39,8 +39,8 @@ export function readBody(req: IncomingMessage, bodyBytesMax: number): Promise<Bu
 }
 
 /**
- * Throws the rest of a refused body away, so that a caller that is still sending reads the answer before its
- * connection is closed; one that goes on for another `bytesMax` is cut off.
+ * Throws the rest of a refused body away, so that a caller that is still sending reads the answer, and may send the
+ * next request; one that goes on for more than `bytesMax` is cut off.
  */
 export function discard(req: IncomingMessage, bytesMax: number): void {
   let bytes = 0;

@@ -4,6 +4,7 @@ import { PARSE_LIMITS, policyFields } from "./json-scan.ts";
 import {
   applyEdits,
   checkTypes,
+  type FieldTypes,
   modelEdits,
   type ParsedBody,
   readBoolean,
@@ -20,15 +21,15 @@ const FIELDS = policyFields([
   ...["thinking", "output_config", "service_tier", "speed", "inference_geo", "container", "mcp_servers"],
 ]);
 
-const TYPES = {
-  system: "text",
-  tools: "array",
-  tool_choice: "object",
-  metadata: "object",
-  temperature: "number",
-  thinking: "object",
-  service_tier: "string",
-} as const;
+const TYPES: FieldTypes = [
+  ["system", "text"],
+  ["tools", "array"],
+  ["tool_choice", "object"],
+  ["metadata", "object"],
+  ["temperature", "number"],
+  ["thinking", "object"],
+  ["service_tier", "string"],
+];
 
 /** The version that a caller means who names none (https://docs.anthropic.com/en/api/versioning). */
 const DEFAULT_VERSION = "2023-06-01";

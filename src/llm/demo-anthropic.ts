@@ -48,7 +48,8 @@ function* events(request: DemoRequest): Generator<string> {
   yield frame({ type: "message_stop" });
 }
 
-const frame = (event: { readonly type: string }): string => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+const frame = (event: { readonly type: string; readonly [name: string]: unknown }): string =>
+  `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
 function usageOf({ inputTokens }: DemoRequest, outputTokens: number): object {
   return {

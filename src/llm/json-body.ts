@@ -39,12 +39,13 @@ export function readJsonBody(
 ): JsonBody {
   const text = decodeText(body);
   const members = scanObject(text, fields, limits);
-  for (const [name, nested] of NESTED) {
-    const start = members.get(name)?.start;
-    if (start !== undefined && text.charCodeAt(start) === OPEN_BRACE) scanObject(text, nested, limits, start);
+  for (const [name, { start }] of members) {
+    if (text.charCodeAt(start) !== OPEN_BRACE) continue;
+    const nested = NESTED.get(name);
+    if (nested !== undefined) scanObject(text, nested, limits, start);
   }
   const json = parseText(text);
-  return { json, inside: body.indexOf(OPEN_BRACE) + 1, spans: byteSpans(text, members, wanted, body.length) };
+  return { json, inside: text.indexOf("{") + 1, spans: byteSpans(text, members, wanted, body.length) };
 }
 
 function decodeText(body: Buffer): string {

@@ -6,6 +6,7 @@ import {
   applyEdits,
   checkTypes,
   type Edit,
+  type FieldTypes,
   isObject,
   modelEdits,
   type ParsedBody,
@@ -26,16 +27,16 @@ const FIELDS = policyFields([
   ...["prediction", "web_search_options", "service_tier", "safety_identifier", "prompt_cache_key", "store"],
 ]);
 
-const TYPES = {
-  stream_options: "object",
-  tools: "array",
-  functions: "array",
-  metadata: "object",
-  user: "string",
-  temperature: "number",
-  reasoning_effort: "string",
-  service_tier: "string",
-} as const;
+const TYPES: FieldTypes = [
+  ["stream_options", "object"],
+  ["tools", "array"],
+  ["functions", "array"],
+  ["metadata", "object"],
+  ["user", "string"],
+  ["temperature", "number"],
+  ["reasoning_effort", "string"],
+  ["service_tier", "string"],
+];
 
 /** The OpenAI API and everything that speaks it. */
 export const openai: WireFormat = Object.freeze({

@@ -9,7 +9,7 @@ const CR = 0x0d;
 /** A run of bytes of an event stream. All pieces together are the stream, byte for byte. */
 export interface Piece {
   /**
-   * `event`: one whole event with the blank line that ends it, at most EVENT_BYTES_MAX.
+   * `event`: one whole event up to the LF or CR that ends it, at most EVENT_BYTES_MAX.
    * `oversized`: all or part of a larger one.
    * `line-end`: the LF of the CRLF whose CR ended the event before.
    */
@@ -26,7 +26,6 @@ export class EventSplitter {
   #oversized = false;
   #afterCr = false;
   #lineEmpty = true;
-  #lastRole: Piece["role"] = "event";
 
   /** Nothing is pending: the next byte begins an event. */
   get atBoundary(): boolean {
@@ -60,10 +59,7 @@ export class EventSplitter {
   #lineEnd(chunk: Buffer, start: number, pieces: Piece[]): number {
     if (!this.#afterCr || !this.#between || chunk[start] !== LF) return start;
     this.#afterCr = false;
-    pieces.push({
-      role: this.#lastRole === "oversized" ? "oversized" : "line-end",
-      bytes: chunk.subarray(start, start + 1),
-    });
+    pieces.push({ role: "line-end", bytes: chunk.subarray(start, start + 1) });
     return start + 1;
   }
 
@@ -83,9 +79,9 @@ export class EventSplitter {
 
   #complete(end: Buffer, pieces: Piece[]): void {
     const bytes = this.#pending.length === 0 ? end : this.#pending.append(end).take();
-    this.#lastRole = this.#oversized || bytes.length > EVENT_BYTES_MAX ? "oversized" : "event";
+    const role = this.#oversized || bytes.length > EVENT_BYTES_MAX ? "oversized" : "event";
     this.#oversized = false;
-    pieces.push({ role: this.#lastRole, bytes });
+    pieces.push({ role, bytes });
   }
 
   #keep(tail: Buffer, pieces: Piece[]): void {

@@ -19,7 +19,7 @@ export function meterJson(body: Buffer, wire: Wire, requestBytes: number): Usage
   const size = { requestBytes, answerBytes: body.length, textBytes: 0 };
   const usage = said.total(size);
   if (!usage.estimated && usage.outputTokens > 0) return usage;
-  return said.total({ ...size, textBytes: answerTextBytes(body.latin1Slice(0, body.length)) });
+  return said.total({ ...size, textBytes: answerTextBytes(body.toString("latin1")) });
 }
 
 /**

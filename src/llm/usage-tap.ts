@@ -75,10 +75,9 @@ class Tap implements UsageTap {
   #passesWhole(chunk: Buffer): boolean {
     if (this.terminal || !this.#splitter.atBoundary || !endsEvent(chunk) || chunk.length > EVENT_BYTES_MAX)
       return false;
-    const latin1 = chunk.latin1Slice(0, chunk.length);
+    const latin1 = chunk.toString("latin1");
     if (this.#marks.test(latin1)) return false;
     this.#addText(deltaTextBytes(latin1));
-    this.#lastFate = "pass";
     return true;
   }
 
@@ -97,7 +96,7 @@ class Tap implements UsageTap {
 
   /** Meters one event and says what becomes of it. */
   #read(event: Buffer): Fate {
-    const latin1 = event.latin1Slice(0, event.length);
+    const latin1 = event.toString("latin1");
     this.#addText(deltaTextBytes(latin1));
     const usageOnly = this.#marks.test(latin1) && this.#readMarked(event);
     if (usageOnly && this.#options.hideUsage) return "drop";

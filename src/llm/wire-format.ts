@@ -90,16 +90,19 @@ export function requireArray(json: JsonObject, name: string): void {
   if (!Array.isArray(json[name])) throw wrongType(name, "an array");
 }
 
-/** Refuses members that are there, not null, and of another type than policy reads. */
-export function checkTypes(json: JsonObject, types: Readonly<Record<string, FieldType>>): void {
-  for (const [name, type] of Object.entries(types)) {
+/** Names of members and the type that each must have where it is there and not null. */
+export type FieldTypes = readonly (readonly [name: string, type: FieldType])[];
+
+/** The types that `FieldTypes` knows. */
+export type FieldType = "array" | "number" | "object" | "string" | "text";
+
+/** Refuses members of another type than policy reads. */
+export function checkTypes(json: JsonObject, types: FieldTypes): void {
+  for (const [name, type] of types) {
     const value = json[name];
     if (value !== undefined && value !== null && !isA[type](value)) throw wrongType(name, ARTICLE[type]);
   }
 }
-
-/** The types that `checkTypes` knows. */
-export type FieldType = "array" | "number" | "object" | "string" | "text";
 
 const isA: Readonly<Record<FieldType, (value: unknown) => boolean>> = {
   array: Array.isArray,

@@ -120,7 +120,7 @@ export interface Meta {
   readonly status?: { readonly code: number; readonly span: Span };
 }
 
-export type Effect = "deny" | "allow" | "only";
+export type Effect = "deny" | "allow" | "only" | "warn";
 
 export interface RuleNode {
   readonly kind: "rule";
@@ -167,4 +167,36 @@ export interface TimezoneNode {
   readonly span: Span;
 }
 
-export type Statement = RuleNode | ScopeNode | LetNode | DefaultNode | VersionNode | TimezoneNode;
+/** `team interns` after `given`. */
+export interface GivenNode {
+  readonly attribute: AttributeNode;
+  readonly operand: Value | ListNode;
+  readonly span: Span;
+}
+
+/** A rule's id after `by` or `warn`. */
+export interface IdNode {
+  readonly id: string;
+  readonly span: Span;
+}
+
+/** `expect deny by a, b warn c`. */
+export interface ExpectNode {
+  readonly effect: "allow" | "deny";
+  readonly by: readonly IdNode[];
+  readonly warn: IdNode | null;
+  readonly span: Span;
+}
+
+export interface TestNode {
+  readonly kind: "test";
+  readonly name: string;
+  readonly nameSpan: Span;
+  /** The moment as written; check-test.ts reads it in the file's time zone. */
+  readonly at: { readonly text: string; readonly span: Span } | null;
+  readonly given: readonly GivenNode[];
+  readonly expects: readonly ExpectNode[];
+  readonly span: Span;
+}
+
+export type Statement = RuleNode | ScopeNode | LetNode | DefaultNode | VersionNode | TimezoneNode | TestNode;

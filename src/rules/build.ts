@@ -3,13 +3,18 @@ import { createHash } from "node:crypto";
 import { type RuleCatalogue, vocabularyOf } from "./catalogue.ts";
 import { checkFiles } from "./check.ts";
 import type { CheckedSet } from "./checked.ts";
-import { type Diagnostic, diagnostic } from "./diagnostics.ts";
+import { type Diagnostic, diagnostic, sortDiagnostics } from "./diagnostics.ts";
 import { parseFile, type StatementCache } from "./parse.ts";
+import { runTests, type TestRun, testFindings, untestedDenies } from "./run-tests.ts";
 import type { Source } from "./source.ts";
 
-/** What building came to. `set` is null when any file has an error: all files or nothing. */
+/** What building came to. */
 export interface Built {
+  /** null when any file has an error or a test fails: all files or nothing. */
   readonly set: CheckedSet | null;
+  /** The set also where its tests fail, for `tollgate test` and `explain`; null when a file has another error. */
+  readonly checked: CheckedSet | null;
+  readonly tests: readonly TestRun[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -42,18 +47,29 @@ export function mergeSnapshots(snapshots: readonly Snapshot[]): Snapshot {
   return snapshotOf([...byName.values()].sort(byNameThenLabel), unreadable);
 }
 
-/** Parses and checks a snapshot. @param nowMs wall clock, milliseconds since the epoch. */
+/** Parses and checks a snapshot, and runs its tests. @param nowMs wall clock, milliseconds since the epoch. */
 export function build(snapshot: Snapshot, catalogue: RuleCatalogue, cache: StatementCache, nowMs: number): Built {
   const broken = snapshot.unreadable.map(({ name, reason }) => unreadable(name, reason));
   if (snapshot.sources.length === 0) {
     const help = "rules live in files that end in `.rules`; without one nothing is allowed or denied";
     const missing = diagnostic("E218", null, { start: 0, end: 0 }, "there is no rule file", help);
-    return { set: null, diagnostics: broken.length > 0 ? broken : [missing] };
+    return { set: null, checked: null, tests: [], diagnostics: broken.length > 0 ? broken : [missing] };
   }
   const files = snapshot.sources.map((source) => parseFile(source, cache));
   cache.turn();
-  const checked = checkFiles(files, vocabularyOf(catalogue), nowMs);
-  return { set: broken.length > 0 ? null : checked.set, diagnostics: [...broken, ...checked.diagnostics] };
+  const vocabulary = vocabularyOf(catalogue);
+  const checked = checkFiles(files, vocabulary, nowMs);
+  const runs = checked.set === null ? [] : runTests(checked.set, vocabulary);
+  const failed = testFindings(runs);
+  const hints = checked.set === null ? [] : untestedDenies(checked.set, runs);
+  const findings =
+    failed.length + hints.length === 0 ? checked.diagnostics : [...checked.diagnostics, ...failed, ...hints];
+  return {
+    set: broken.length > 0 || failed.length > 0 ? null : checked.set,
+    checked: checked.set,
+    tests: runs,
+    diagnostics: [...broken, ...sortDiagnostics(findings)],
+  };
 }
 
 function byNameThenLabel(a: Source, b: Source): number {

@@ -46,7 +46,7 @@ export function addRule(
   });
 }
 
-/** deny and allow: all of it holds. only: in scope, and not what is selected. */
+/** deny, allow and warn: all of it holds. only: in scope, and not what is selected. */
 function firesWhen(
   effect: RuleNode["effect"],
   selectors: readonly Cond[],
@@ -66,11 +66,17 @@ function checkMeta(set: CheckSet, { meta, effect }: RuleNode, place: Place): voi
   const { status, until } = meta;
   if (
     status !== undefined &&
-    (effect === "allow" || !Number.isInteger(status.code) || status.code < 400 || status.code > 499)
+    (effect === "allow" ||
+      effect === "warn" ||
+      !Number.isInteger(status.code) ||
+      status.code < 400 ||
+      status.code > 499)
   ) {
-    const message =
-      effect === "allow" ? "an `allow` has no status" : `${quote(String(status.code))} is not a status of a denial`;
-    set.report(place, status.span, "E217", message, effect === "allow" ? "take it out" : "from 400 to 499");
+    const denies = effect === "deny" || effect === "only";
+    const message = denies
+      ? `${quote(String(status.code))} is not a status of a denial`
+      : `${effect === "warn" ? "a" : "an"} \`${effect}\` has no status`;
+    set.report(place, status.span, "E217", message, denies ? "from 400 to 499" : "take it out");
   }
   if (until !== undefined && place.zone.at(set.nowMs).date > until.day) {
     set.report(

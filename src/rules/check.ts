@@ -5,7 +5,8 @@ import { ConditionChecker } from "./check-condition.ts";
 import { CheckSet, type LetEntry, type Place } from "./check-context.ts";
 import { addDefault, bySpecificity, checkUnscoped } from "./check-defaults.ts";
 import { addRule } from "./check-rule.ts";
-import type { CheckedDefault, CheckedRule, CheckedSet } from "./checked.ts";
+import { addTest, checkIds } from "./check-test.ts";
+import type { CheckedDefault, CheckedRule, CheckedSet, CheckedTest } from "./checked.ts";
 import { type Diagnostic, diagnostic, sortDiagnostics } from "./diagnostics.ts";
 import { lint } from "./lint.ts";
 import { type Zone, zoneOf } from "./local-time.ts";
@@ -27,15 +28,22 @@ export function checkFiles(files: readonly ParsedFile[], vocabulary: Vocabulary,
   for (const { tree, place } of placed) if (tree.kind === "let") addLet(set, tree, place);
   const rules: CheckedRule[] = [];
   const defaults: CheckedDefault[] = [];
+  const tests: CheckedTest[] = [];
   for (const { tree, place } of placed) {
     if (tree.kind === "rule") addRule(set, rules, tree, [], place);
     else if (tree.kind === "scope") for (const rule of tree.rules) addRule(set, rules, rule, tree.scope, place);
     else if (tree.kind === "default") addDefault(set, defaults, tree, place);
+    else if (tree.kind === "test") addTest(set, tests, tree, place);
     else if (tree.kind === "version") checkVersion(set, tree, place);
   }
   checkLets(set);
   checkUnscoped(set, defaults, files);
-  const checked: CheckedSet = { rules: rules.sort(byPlace), defaults: defaults.sort(bySpecificity) };
+  const checked: CheckedSet = {
+    rules: rules.sort(byPlace),
+    defaults: defaults.sort(bySpecificity),
+    tests: tests.sort(byPlace),
+  };
+  checkIds(set, checked);
   if (!set.hasErrors) lint(set, checked);
   return { set: set.hasErrors ? null : checked, diagnostics: sortDiagnostics(set.findings) };
 }

@@ -1,5 +1,5 @@
 // The checked tree: names resolved, values typed. What the compiler, the interpreter and the sentences read.
-import type { Effect } from "./ast.ts";
+import type { Effect, ExpectNode } from "./ast.ts";
 import type { AttributeRef } from "./attributes.ts";
 import type { Net } from "./ip.ts";
 import type { Zone } from "./local-time.ts";
@@ -71,8 +71,32 @@ export interface CheckedDefault {
   readonly scope: readonly Leaf[];
 }
 
+/** What a `test` says of a request. Numbers are in the attribute's own unit; an address is its text. */
+export interface Given {
+  readonly ref: AttributeRef;
+  readonly value: string | readonly string[] | number | boolean;
+}
+
+/** A `test` block. */
+export interface CheckedTest {
+  readonly name: string;
+  readonly source: Source;
+  /** Offset of the statement in the source: spans in `expects` count from it. */
+  readonly offset: number;
+  readonly start: number;
+  /** End of the name. */
+  readonly end: number;
+  readonly zone: Zone;
+  /** The moment that `at` names, milliseconds since the epoch; null when left out. */
+  readonly atMs: number | null;
+  readonly given: readonly Given[];
+  /** At least one. */
+  readonly expects: readonly ExpectNode[];
+}
+
 /** A checked rule set without errors: rules by (file, place), defaults most specific first, the unscoped one last. */
 export interface CheckedSet {
   readonly rules: readonly CheckedRule[];
   readonly defaults: readonly CheckedDefault[];
+  readonly tests: readonly CheckedTest[];
 }

@@ -4,6 +4,7 @@ import type { Call, Decision, Principal, Target } from "../types.ts";
 import type { CheckedDefault, CheckedRule } from "./checked.ts";
 import type { CompiledDefault, CompiledSet } from "./compile.ts";
 import { type Bound, type Facts, NO, type Tri, UNKNOWN, YES } from "./facts.ts";
+import { firedOf } from "./fired.ts";
 import { unknownIn } from "./interpret.ts";
 import type { Predicate } from "./predicates.ts";
 import { decisionOf, isAllowed, type TargetVerdict } from "./verdict.ts";
@@ -78,20 +79,17 @@ function isQuiet(open: readonly Predicate[], facts: Facts): boolean {
 
 /** Sorts what fired by effect; unknown counts as fired for all but `allow`. */
 function verdictOf(plan: Plan, facts: Facts): TargetVerdict {
-  const denies: CheckedRule[] = [];
-  const allows: CheckedRule[] = [];
-  const shadows: CheckedRule[] = [];
+  const fired: CheckedRule[] = [];
   const unknown = new Set<string>();
   for (const { rule, residual } of plan.left) {
     const truth = typeof residual === "number" ? residual : residual(facts);
     if (truth === UNKNOWN) for (const name of unknownIn(rule.fires, facts)) unknown.add(name);
     if (truth === NO || (truth === UNKNOWN && rule.effect === "allow")) continue;
-    if (rule.effect !== "allow") (rule.mode === "live" ? denies : shadows).push(rule);
-    else if (rule.mode === "live") allows.push(rule);
+    fired.push(rule);
   }
   const fallback = plan.fallbacks.find(({ test }) => test === null || test(facts) === YES);
   if (fallback === undefined) throw new Error("a rule set has an unscoped default");
-  return { target: plan.target, denies, allows, shadows, unknown: [...unknown], fallback: fallback.line };
+  return { target: plan.target, ...firedOf(fired), unknown: [...unknown], fallback: fallback.line };
 }
 
 function plansOf(plans: LRUCache<Principal, Map<Target, Plan>>, principal: Principal): Map<Target, Plan> {

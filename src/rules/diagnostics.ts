@@ -2,7 +2,7 @@
 import type { Span } from "./ast.ts";
 import type { Source } from "./source.ts";
 
-/** Every code, in plain words. `E…` rejects the file, `W…` does not. The README's list is tested against it. */
+/** Every code, in plain words. `E…` rejects the file, `W…` and `I…` do not. The README's list is tested against it. */
 export const CODES = Object.freeze({
   E101: "something else was expected here",
   E102: "no such effect or statement",
@@ -34,23 +34,31 @@ export const CODES = Object.freeze({
   E216: "an empty range, or one that mixes dimensions",
   E217: "a status that a denial cannot have",
   E218: "the rules cannot be read",
+  E219: "a `test` without an `expect`",
+  E220: "a `given` that no request can have",
+  E221: "no rule has this id",
+  E222: "a `test` fails",
   W301: "a model, provider, team or key that nothing here has",
   W302: "a price outside $0.001/M to $1000/M",
   W303: "the same rule twice",
-  W304: "an `allow` that changes nothing",
+  W304: "an `allow` or a `shadow` that changes nothing",
   W305: "`until` is past",
   W306: "a deny that a caller can dodge",
   W307: "a rule that none of the models it names can meet",
   W308: "one id for different rules",
   W309: "an `@name` that nothing uses",
+  I401: "a live `deny` or `only` that no `test` meets",
 } as const);
 
 export type Code = keyof typeof CODES;
 
+/** `info` is a hint: `tollgate check --strict` passes it. */
+export type Severity = "error" | "warning" | "info";
+
 /** One finding. */
 export interface Diagnostic {
   readonly code: Code;
-  readonly severity: "error" | "warning";
+  readonly severity: Severity;
   /** null when the finding is about the rule set and no one place in it. */
   readonly source: Source | null;
   /** Offsets in the source's text; an empty span points between characters. */
@@ -69,7 +77,12 @@ export function diagnostic(
   message: string,
   help: string | null = null,
 ): Diagnostic {
-  return { code, severity: code.startsWith("E") ? "error" : "warning", source, span, message, help };
+  return { code, severity: severityOf(code), source, span, message, help };
+}
+
+function severityOf(code: Code): Severity {
+  if (code.startsWith("E")) return "error";
+  return code.startsWith("W") ? "warning" : "info";
 }
 
 /** Whether a finding rejects the rule set. */

@@ -128,8 +128,9 @@ class RuleEngine implements RuleService {
   }
 }
 
-/** A report goes to the log: one of a file that is no rule file at all must not fill it. */
-function reportOf(diagnostics: readonly Diagnostic[]): string {
+/** A report goes to the log: one of a file that is no rule file at all must not fill it, and hints are for `check`. */
+function reportOf(all: readonly Diagnostic[]): string {
+  const diagnostics = all.filter(({ severity }) => severity !== "info");
   const more = diagnostics.length - FINDINGS_MAX;
   const text = renderText(diagnostics.slice(0, FINDINGS_MAX));
   return more > 0 ? `${text}\nand ${more} more: \`tollgate check\` shows all\n` : text;

@@ -109,7 +109,7 @@ export class ConditionGrammar extends ValueGrammar {
     return (attribute, span) => ({ kind: "is-set", attribute, negated, span });
   });
 
-  private readonly attribute: Rule<AttributeNode> = this.RULE("attribute", (): AttributeNode => {
+  protected readonly attribute: Rule<AttributeNode> = this.RULE("attribute", (): AttributeNode => {
     const word = this.CONSUME(T.NameWord);
     const param = this.OPTION(() => {
       this.CONSUME(T.LBracket);

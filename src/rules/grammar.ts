@@ -12,7 +12,7 @@ import type {
   TimezoneNode,
   VersionNode,
 } from "./ast.ts";
-import { ConditionGrammar } from "./grammar-conditions.ts";
+import { TestGrammar } from "./grammar-tests.ts";
 import type { Rule } from "./grammar-values.ts";
 import { type ClauseToken, readMeta } from "./meta.ts";
 import { noEffect } from "./mistakes.ts";
@@ -20,7 +20,7 @@ import { nameNode } from "./nodes.ts";
 import * as T from "./tokens.ts";
 
 /** Parses one statement at a time. */
-export class RuleGrammar extends ConditionGrammar {
+export class RuleGrammar extends TestGrammar {
   constructor() {
     super();
     this.performSelfAnalysis();
@@ -42,6 +42,7 @@ export class RuleGrammar extends ConditionGrammar {
         { ALT: () => this.SUBRULE(this.defaultLine) },
         { ALT: () => this.SUBRULE(this.letLine) },
         { ALT: () => this.SUBRULE(this.scopeBlock) },
+        { ALT: () => this.SUBRULE(this.testBlock) },
         { ALT: () => this.SUBRULE(this.ruleLine) },
       ]),
   );
@@ -120,6 +121,7 @@ export class RuleGrammar extends ConditionGrammar {
       { ALT: () => this.CONSUME(T.Deny) },
       { ALT: () => this.CONSUME(T.Allow) },
       { ALT: () => this.CONSUME(T.Only) },
+      { ALT: () => this.CONSUME(T.Warn) },
       { ALT: () => this.refuse(noEffect, this.CONSUME(T.Word)) },
     ]);
     return word.image as Effect;

@@ -2,6 +2,7 @@
 import { readFact } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule, CheckedSet, Cond, Leaf, Test } from "./checked.ts";
 import { type Fact, type Facts, NO, negate, type Tri, UNKNOWN, YES } from "./facts.ts";
+import { firedOf } from "./fired.ts";
 import { globMatches } from "./glob.ts";
 import { type Ip, netHolds } from "./ip.ts";
 import type { TargetVerdict } from "./verdict.ts";
@@ -44,24 +45,17 @@ export function fires(rule: CheckedRule, facts: Facts): Tri {
 
 /** Decides one target by walking every rule. */
 export function interpret(set: CheckedSet, facts: Facts): TargetVerdict {
-  const denies: CheckedRule[] = [];
-  const allows: CheckedRule[] = [];
-  const shadows: CheckedRule[] = [];
+  const fired: CheckedRule[] = [];
   const unknown = new Set<string>();
   for (const rule of set.rules) {
     const truth = fires(rule, facts);
     if (truth === UNKNOWN) for (const name of unknownIn(rule.fires, facts)) unknown.add(name);
     if (truth === NO || (rule.effect === "allow" && truth === UNKNOWN)) continue;
-    if (rule.effect === "allow") {
-      if (rule.mode === "live") allows.push(rule);
-    } else if (rule.mode === "live") denies.push(rule);
-    else shadows.push(rule);
+    fired.push(rule);
   }
   return {
     target: facts.target,
-    denies,
-    allows,
-    shadows,
+    ...firedOf(fired),
     unknown: [...unknown],
     fallback: defaultFor(set.defaults, facts),
   };

@@ -28,8 +28,9 @@ export function lint(set: CheckSet, { rules, defaults }: CheckedSet): void {
 
 function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): void {
   if (rule.mode === "off") return;
-  if (rule.effect === "allow" && rule.mode === "shadow") {
-    warn(set, rule, "W304", "a `shadow allow` changes nothing", "a shadow rule shows what would be denied");
+  if ((rule.effect === "allow" || rule.effect === "warn") && rule.mode === "shadow") {
+    const what = `a \`shadow ${rule.effect}\` changes nothing`;
+    warn(set, rule, "W304", what, "a shadow rule shows what would be denied");
   } else if (rule.effect === "allow" && !anyDefaultDeny) {
     warn(
       set,

@@ -48,6 +48,28 @@ export function parseDate(text: string): number | null {
   return formatDate(ms / DAY_MS) === text ? ms / DAY_MS : null;
 }
 
+/** The moment at which it is so many minutes past midnight on a local date; where the clock skips it, one near it. */
+export function momentOf(zone: Zone, date: number, minute: number): number {
+  const wanted = date * DAY_MS + minute * 60_000;
+  let found = wanted;
+  // Twice: the first guess may lie on the other side of a change of offset.
+  for (let i = 0; i < 2; i += 1) {
+    const seen = zone.at(found);
+    found += wanted - (seen.date * DAY_MS + seen.minute * 60_000);
+  }
+  return found;
+}
+
+/** `2026-11-21T22:30`, local to the zone, or with `Z` or `+01:00`; a date alone is its midnight; null when it is none. */
+export function parseMoment(text: string, zone: Zone): number | null {
+  const match = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2}):(\d{2})(?::\d{2})?(Z|[+-]\d{2}:\d{2})?)?$/.exec(text);
+  const date = parseDate(match?.[1] ?? "");
+  const [hours, minutes] = [Number(match?.[2] ?? 0), Number(match?.[3] ?? 0)];
+  if (match === null || date === null || hours > 23 || minutes > 59) return null;
+  if (match[4] !== undefined) return Date.parse(text) || null;
+  return momentOf(zone, date, hours * 60 + minutes);
+}
+
 /** Days since 1970-01-01 → `2027-01-31`. */
 export function formatDate(days: number): string {
   return new Date(days * DAY_MS).toISOString().slice(0, 10);

@@ -7,10 +7,10 @@ import { ATTRIBUTES, LATER_ATTRIBUTES } from "./attribute-table.ts";
 import { quote, RuleSyntaxError, spanOf } from "./syntax-error.ts";
 import * as T from "./tokens.ts";
 
-const EFFECTS = ["deny", "allow", "only"];
-const STATEMENTS = [...EFFECTS, "shadow", "off", "version", "timezone", "default", "let", "for"];
+const EFFECTS = ["deny", "allow", "only", "warn"];
+const STATEMENTS = [...EFFECTS, "shadow", "off", "version", "timezone", "default", "let", "for", "test"];
 const CLAUSES = ["for", "when", "unless", "as", "because", "owner", "until", "status"];
-const LATER = new Set(["limit", "budget", "warn", "test"]);
+const LATER = new Set(["limit", "budget"]);
 /** Other languages' words for ours. */
 const EFFECT_HABITS = new Map([
   ...["block", "forbid", "reject", "refuse", "disallow", "drop"].map((word) => [word, "deny"] as const),
@@ -81,7 +81,7 @@ export function near(word: string, candidates: Iterable<string>): string | null 
 
 const BY_RULE = new Map([
   ["statement", "a rule, which starts with `deny`, `allow` or `only`"],
-  ["effect", "`deny`, `allow` or `only`"],
+  ["effect", "`deny`, `allow`, `only` or `warn`"],
   ["defaultLine", "`allow` or `deny`"],
   ["letLine", "a list or a condition"],
   ["value", "a value"],
@@ -94,6 +94,9 @@ const BY_RULE = new Map([
   ["comparison", "a comparison"],
   ["membership", "`in` or `has` after `not`"],
   ["isSet", "`set` or `unset`"],
+  ["testBlock", "`given` or `expect`"],
+  ["expectLine", "`allow` or `deny`"],
+  ["givenValue", "a value"],
 ]);
 
 const BY_TOKEN = new Map<TokenType, string>([
@@ -103,6 +106,8 @@ const BY_TOKEN = new Map<TokenType, string>([
   [T.NameWord, "an attribute"],
   [T.Name, "an `@name`"],
   [T.Equal, "`=`"],
+  [T.RBrace, "`}`"],
+  [T.LBrace, "`{`"],
 ]);
 
 /** Has chevrotain say only what it expected; `explain` makes the sentence. */
@@ -132,7 +137,8 @@ export function explain(error: IRecognitionException, tokens: readonly IToken[])
     return new RuleSyntaxError("E109", span, `a value is missing before ${found}`, help);
   }
   const message = error.message === "" ? `unexpected ${found}` : `expected ${error.message}, found ${found}`;
-  return new RuleSyntaxError("E101", span, message, adviceOn(token, error.message === ""));
+  const inTest = error.message === "`}`" ? near(token.image, ["given", "expect"]) : null;
+  return new RuleSyntaxError("E101", span, message, inTest ?? adviceOn(token, error.message === ""));
 }
 
 /** What to do about a token that stands in the wrong place. */

@@ -7,13 +7,15 @@ export interface LspDiagnostic {
   /** The file's label, or null when the finding is about the rule set as a whole. */
   readonly file: string | null;
   readonly range: { readonly start: LspPosition; readonly end: LspPosition };
-  /** 1 error, 2 warning. */
-  readonly severity: 1 | 2;
+  /** 1 error, 2 warning, 3 information. */
+  readonly severity: 1 | 2 | 3;
   readonly code: string;
   readonly source: "tollgate";
   readonly message: string;
   readonly data: { readonly help: string | null };
 }
+
+const LSP_SEVERITY = { error: 1, warning: 2, info: 3 } as const;
 
 interface LspPosition {
   readonly line: number;
@@ -32,7 +34,7 @@ export function renderLsp(findings: readonly Diagnostic[]): LspDiagnostic[] {
     return {
       file: finding.source?.label ?? null,
       range: { start: lspPosition(start), end: lspPosition(end) },
-      severity: finding.severity === "error" ? 1 : 2,
+      severity: LSP_SEVERITY[finding.severity],
       code: finding.code,
       source: "tollgate",
       message: finding.message,
@@ -89,7 +91,7 @@ function lspPosition(position: Position): LspPosition {
 function githubOf(finding: Diagnostic): string {
   const text = finding.help === null ? finding.message : `${finding.message}: ${finding.help}`;
   const properties = [...githubPlace(finding), `title=${escapeProperty(`tollgate ${finding.code}`)}`];
-  return `::${finding.severity} ${properties.join(",")}::${escapeData(text)}\n`;
+  return `::${finding.severity === "info" ? "notice" : finding.severity} ${properties.join(",")}::${escapeData(text)}\n`;
 }
 
 /** An end column is only meant for a span on one line. */

@@ -48,7 +48,8 @@ function comparedBy(rule: CheckedRule): string {
   return parts.join(" ");
 }
 
-function factText(ref: AttributeRef, fact: Fact): string {
+/** An attribute's value for people: short, and without control characters. */
+export function factText(ref: AttributeRef, fact: Fact): string {
   if (fact === undefined) return "unknown";
   if (fact === null) return "unset";
   if (typeof fact === "number") return numberText(ref, fact);

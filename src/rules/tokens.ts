@@ -48,6 +48,10 @@ export const Version = keyword("version");
 export const Timezone = keyword("timezone");
 export const Default = keyword("default");
 export const Let = keyword("let");
+export const Warn = keyword("warn");
+export const Test = keyword("test");
+export const Given = keyword("given");
+export const Expect = keyword("expect");
 
 /** The subjects, as a writer may have meant them. */
 export const SUBJECTS = ["model", "provider", "endpoint", "key", "team", "org", "user", "role", "tag"] as const;
@@ -94,6 +98,7 @@ export const TOKENS: TokenType[] = [
   ...SUBJECTS.map(subject),
   ...[And, Or, Not, In, Has, Is, When, Unless, For, As],
   ...[SetWord, Unset, Because, Until, Owner, Status, Deny, Allow, Only, Shadow, Off, Version, Timezone, Default, Let],
+  ...[Warn, Test, Given, Expect],
   Word,
   Name,
   Quantity,

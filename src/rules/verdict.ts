@@ -2,17 +2,13 @@
 import type { Decision, Denial, Target } from "../types.ts";
 import type { CheckedDefault, CheckedRule } from "./checked.ts";
 import type { Facts } from "./facts.ts";
+import type { Fired } from "./fired.ts";
 import { defaultSentence, denialSentence } from "./sentence.ts";
 import { byPlace } from "./source.ts";
 
-/** What fired for one target; rules in order of (file, place). Unknown counts as fired for all but `allow`. */
-export interface TargetVerdict {
+/** What fired for one target. */
+export interface TargetVerdict extends Fired {
   readonly target: Target;
-  /** `deny` and `only` rules. */
-  readonly denies: readonly CheckedRule[];
-  readonly allows: readonly CheckedRule[];
-  /** `shadow` rules that would have denied. */
-  readonly shadows: readonly CheckedRule[];
   /** Attributes that were unknown and mattered. */
   readonly unknown: readonly string[];
   /** The `default` line that decides when nothing fired. */
@@ -34,6 +30,7 @@ export function decisionOf(
   const denied = verdicts.filter((verdict) => !isAllowed(verdict));
   const deniedIds = denied.flatMap(idsOfDenied);
   const allowedIds = allowed.flatMap(({ allows }) => allows.map(({ id }) => id));
+  const warnings = unique(verdicts.flatMap(({ warns }) => warns.map(({ id }) => id)));
   return Object.freeze({
     effect: allowed.length > 0 ? "allow" : "deny",
     targets: Object.freeze(allowed.map(({ target }) => target)),
@@ -41,6 +38,7 @@ export function decisionOf(
     ruleIds: unique(allowed.length > 0 ? [...allowedIds, ...deniedIds] : deniedIds),
     shadowIds: unique(verdicts.flatMap(({ shadows }) => shadows.map(({ id }) => id))),
     unknown: unique(verdicts.flatMap(({ unknown }) => unknown)),
+    ...(warnings.length > 0 ? { warnings } : {}),
     generation,
   });
 }

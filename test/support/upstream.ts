@@ -59,6 +59,37 @@ export function chatEvents(words: readonly string[], usage: object | null = CHAT
   ];
 }
 
+/** A plain, complete message. */
+export const MESSAGE_ANSWER = {
+  id: "msg_1",
+  type: "message",
+  role: "assistant",
+  model: "claude-haiku-4-5",
+  content: [{ type: "text", text: "Hello!" }],
+  stop_reason: "end_turn",
+  stop_sequence: null,
+  usage: { input_tokens: 10, output_tokens: 5 },
+};
+
+/** The events of a message stream of `words`, with the same usage. */
+export function messageEvents(words: readonly string[]): string[] {
+  const named = (data: { readonly type: string; readonly [name: string]: unknown }): string =>
+    `event: ${data.type}\n${event(data)}`;
+  const begun = { ...MESSAGE_ANSWER, content: [], stop_reason: null, usage: { input_tokens: 10, output_tokens: 1 } };
+  return [
+    named({ type: "message_start", message: begun }),
+    named({ type: "content_block_start", index: 0, content_block: { type: "text", text: "" } }),
+    ...words.map((text) => named({ type: "content_block_delta", index: 0, delta: { type: "text_delta", text } })),
+    named({ type: "content_block_stop", index: 0 }),
+    named({
+      type: "message_delta",
+      delta: { stop_reason: "end_turn", stop_sequence: null },
+      usage: { output_tokens: 5 },
+    }),
+    named({ type: "message_stop" }),
+  ];
+}
+
 /** Answers with a stream, one write an event. */
 export const stream =
   (events: readonly string[]): Answer =>

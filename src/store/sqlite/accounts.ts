@@ -24,6 +24,11 @@ export class SqliteAccounts implements AccountStore {
   readonly #keyByName: Database.Statement<[string, string, string], StoredKey>;
   readonly #teamByName: Database.Statement<[string, string, string], StoredTeam>;
 
+  #revisionThisTurn: number | null = null;
+  readonly #endTurn = (): void => {
+    this.#revisionThisTurn = null;
+  };
+
   constructor(db: Database.Database, clock: Clock) {
     this.#db = db;
     this.#clock = clock;
@@ -105,8 +110,13 @@ export class SqliteAccounts implements AccountStore {
     });
   }
 
+  /** Read once a turn of the event loop: requests that arrive together share the look. */
   revision(): number {
-    return guarded(() => this.#revision.get() ?? 0);
+    if (this.#revisionThisTurn !== null) return this.#revisionThisTurn;
+    const revision = guarded(() => this.#revision.get() ?? 0);
+    this.#revisionThisTurn = revision;
+    setImmediate(this.#endTurn);
+    return revision;
   }
 
   /** One transaction; whoever caches accounts, in any process, sees that they changed. */
@@ -116,6 +126,7 @@ export class SqliteAccounts implements AccountStore {
       this.#bump.run();
       return result;
     });
+    this.#revisionThisTurn = null;
     return guarded(() => change.immediate());
   }
 
