@@ -12,11 +12,10 @@ export function parseUsd(text: string): bigint | null {
   return BigInt(match[1] ?? "0") * NANO_PER_USD + BigInt((match[2] ?? "").padEnd(9, "0"));
 }
 
-/** Nano-USD → decimal dollars without trailing zeros: `4500` → `0.0000045`, `5000000000n` → `5`. */
+/** Whole nano-USD (a number up to 2^53) → decimal dollars without trailing zeros: `4500` → `0.0000045`, `5000000000n` → `5`. */
 export function formatUsd(nanoUsd: bigint | number): string {
-  const nano = BigInt(nanoUsd);
-  const sign = nano < 0n ? "-" : "";
-  const whole = (nano < 0n ? -nano : nano).toString().padStart(10, "0");
+  const sign = nanoUsd < 0 ? "-" : "";
+  const whole = String(nanoUsd < 0 ? -nanoUsd : nanoUsd).padStart(10, "0");
   const decimals = whole.slice(-9).replace(/0+$/, "");
   return `${sign}${whole.slice(0, -9)}${decimals === "" ? "" : `.${decimals}`}`;
 }

@@ -182,14 +182,14 @@ export class Pipeline {
     if (res.destroyed) return;
     if (res.headersSent) {
       // A stream that has begun: its own end, or a visible break when it could not be settled.
-      if (forwarded !== null && error === forwarded.error) forwarded.finish({});
+      if (forwarded !== null && error === forwarded.error) forwarded.finish([]);
       else res.destroy();
     } else if (error !== null) {
       const wire = wireOf(trip);
       const body = errorBody(error, wire, this.#options.errorFormat, trip.id);
       sendJson(res, error.status, body, { ...ids, ...errorHeaders(error) });
     } else if (forwarded !== null) {
-      forwarded.finish({ "x-tollgate-cost-usd": formatUsd(trip.costNanoUsd) });
+      forwarded.finish(["x-tollgate-cost-usd", formatUsd(trip.costNanoUsd)]);
     } else {
       sendJson(res, 200, trip.document, ids);
     }

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { GatewayError } from "./errors.ts";
 import type { Deadlines } from "./http/deadlines.ts";
 import { type ExchangeContext, type ExchangeLimits, type Forwarded, forward } from "./http/exchange.ts";
-import { copyRequestHeaders } from "./http/headers.ts";
+import { copyRequestHeaders, type HeaderList } from "./http/headers.ts";
 import { Upstream } from "./http/upstream.ts";
 import type { Catalogue } from "./llm/catalogue.ts";
 import { costBound, costNanoUsd } from "./llm/cost.ts";
@@ -44,10 +44,12 @@ interface Dialled {
 /** How a provider is asked: fixed by the endpoint, which has one wire. */
 interface Door {
   readonly path: string;
+  /** Sent whatever the caller's headers say. */
+  readonly headers: HeaderList;
+  /** Names of the caller's headers that are sent on. */
+  readonly passed: readonly string[];
   /** Sent where the caller's own headers have nothing of that name. */
   readonly defaults: Readonly<Record<string, string>>;
-  /** Sent whatever the caller's headers say. */
-  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** Parses calls, prices them, sends them. */
@@ -114,21 +116,22 @@ export class Providers {
     const format = wireFormat(target.wire);
     const door = doorOf(dialled, target.wire, call.endpoint);
     const body = format.upstreamBody(call.parsed, target);
-    const headers: Record<string, string> = { ...door.defaults };
-    copyRequestHeaders(call.headers, format.requestHeaders, headers);
-    Object.assign(headers, door.headers);
-    headers["content-length"] = String(body.length);
+    const headers = [...door.headers, "content-length", String(body.length)];
+    copyRequestHeaders(call.headers, door.passed, door.defaults, headers);
     const { wire, id } = call;
     const tapOptions = { wire, hideUsage: call.parsed.injectsUsage, requestBytes: body.length };
     const meter = {
       tap: () => createTap(tapOptions),
       whole: (answer: Buffer) => meterJson(answer, wire, body.length),
     };
-    const answerHeaders = {
-      "x-request-id": id,
-      "x-tollgate-model": target.model,
-      "x-tollgate-provider": target.provider,
-    };
+    const answerHeaders = [
+      "x-request-id",
+      id,
+      "x-tollgate-model",
+      target.model,
+      "x-tollgate-provider",
+      target.provider,
+    ];
     return forward(dialled.context, { id, wire, path: door.path, headers, body, meter, answerHeaders }, res);
   }
 
@@ -148,16 +151,12 @@ function doorOf({ baseUrl, apiKey, context, doors }: Dialled, wire: Wire, endpoi
   const known = doors.get(endpoint);
   if (known !== undefined) return known;
   const format = wireFormat(wire);
-  const door = {
-    path: format.upstreamPath(new URL(baseUrl).pathname, endpoint),
-    defaults: Object.freeze({ "user-agent": "tollgate", ...format.defaultHeaders }),
-    headers: Object.freeze({
-      host: context.upstream.origin.host,
-      "content-type": "application/json",
-      "accept-encoding": "identity",
-      ...format.authHeaders(apiKey),
-    }),
-  };
+  const headers = ["host", context.upstream.origin.host, "content-type", "application/json"];
+  headers.push("accept-encoding", "identity", ...Object.entries(format.authHeaders(apiKey)).flat());
+  const defaults = { "user-agent": "tollgate", ...format.defaultHeaders };
+  const names = new Set([...format.requestHeaders, ...Object.keys(defaults)]);
+  const passed = [...names].filter((name) => !headers.includes(name));
+  const door = { path: format.upstreamPath(new URL(baseUrl).pathname, endpoint), headers, passed, defaults };
   doors.set(endpoint, door);
   return door;
 }

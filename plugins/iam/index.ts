@@ -8,7 +8,7 @@ export default definePlugin({
     return {
       async start(signal) {
         const load = await host.rules.load();
-        if (!load.ok) throw new SetupError(load.report, 78);
+        if (!load.ok) throw new SetupError(`the rules are broken\n${load.report.trimEnd()}`, 78);
         announce(host, load);
         host.rules.watch(signal, (later) => announce(host, later));
       },

@@ -15,4 +15,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "teams", load: async () => (await import("./teams.ts")).teams },
   { name: "usage", load: async () => (await import("./usage.ts")).usage },
   { name: "config", load: async () => (await import("./config.ts")).config },
+  { name: "test", load: async () => (await import("./test.ts")).test },
+  { name: "explain", load: async () => (await import("./explain.ts")).explain },
+  { name: "fmt", load: async () => (await import("./fmt.ts")).fmt },
 ];

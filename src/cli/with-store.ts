@@ -3,8 +3,9 @@ import { systemClock } from "../clock.ts";
 import type { Config } from "../config/model.ts";
 import { loadConfig } from "../config.ts";
 import { SetupError } from "../errors.ts";
+import { formatUsd } from "../money.ts";
 import { openStore } from "../store/open.ts";
-import { type Store, StoreError } from "../store/store.ts";
+import { type Store, StoreError, type StoreEvent } from "../store/store.ts";
 import type { Io } from "./command.ts";
 
 /**
@@ -17,7 +18,7 @@ export async function withStore<T>(
   work: (store: Store, config: Config) => T,
 ): Promise<T> {
   const config = loadConfig({ path: configPath, cwd: io.cwd, env: io.env });
-  const store = openStore(config, { clock: systemClock });
+  const store = openStore(config, { clock: systemClock, onEvent: (event) => tell(event, io) });
   try {
     return work(store, config);
   } catch (error) {
@@ -25,6 +26,13 @@ export async function withStore<T>(
   } finally {
     await store.close();
   }
+}
+
+/** Whoever opens the database first after a crash charges what the dead process held, and is the only one to know. */
+function tell(event: StoreEvent, io: Io): void {
+  if (event.kind !== "recovered") return;
+  const sums = event.charged.map(({ quota, amount }) => `$${formatUsd(amount)} to ${quota}`).join(", ");
+  io.stderr.write(`a gateway (pid ${event.pid}) died: ${sums || "nothing"} is charged as unaccounted\n`);
 }
 
 function lowerFirst(text: string): string {

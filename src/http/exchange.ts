@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { GatewayError } from "../errors.ts";
 import type { OutcomeKind, Usage, Wire } from "../types.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
-import { copyAnswerHeaders } from "./headers.ts";
+import { copyAnswerHeaders, type HeaderList } from "./headers.ts";
 import { errorEvent } from "./reply.ts";
 import type { Dial, Upstream } from "./upstream.ts";
 
@@ -33,11 +33,11 @@ export interface ExchangeRequest {
   readonly id: string;
   readonly wire: Wire;
   readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderList;
   readonly body: Buffer;
   readonly meter: Meter;
   /** Our own headers for the answer. */
-  readonly answerHeaders: Readonly<Record<string, string>>;
+  readonly answerHeaders: HeaderList;
 }
 
 /** Limits on an exchange, in milliseconds and bytes. */
@@ -71,7 +71,7 @@ export interface Forwarded {
   /** What went wrong; to be sent as the answer when nothing has been sent yet. */
   readonly error: GatewayError | null;
   /** Sends what was held back and ends the answer. To be called once, after settling, unless `error` was sent instead. */
-  finish(headers: Readonly<Record<string, string>>): void;
+  finish(headers: HeaderList): void;
 }
 
 /** After a terminal event, how long the upstream may take to end its answer. */
@@ -85,7 +85,7 @@ export function forward(context: ExchangeContext, request: ExchangeRequest, res:
 class Exchange implements Dial, Deadline {
   readonly method = "POST";
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderList;
   readonly body: Buffer;
   readonly socket: Socket;
   deadlineMs: number;
@@ -234,10 +234,10 @@ class Exchange implements Dial, Deadline {
     const body = this.#body();
     const ok = isSuccess(answer);
     const head = this.#answerHead(answer);
-    if (!ok) head["x-tollgate-error-source"] = "upstream";
+    if (!ok) head.push("x-tollgate-error-source", "upstream");
     const usage = ok ? this.#request.meter.whole(body) : null;
     this.#end(ok ? "completed" : "upstream_error", status, usage, null, (headers) => {
-      this.#res.writeHead(status, { ...head, ...headers, "content-length": String(body.length) });
+      this.#res.writeHead(status, [...head, ...headers, "content-length", String(body.length)]);
       this.#res.end(body);
     });
   }
@@ -246,8 +246,8 @@ class Exchange implements Dial, Deadline {
     return this.#collected.length === 1 ? (this.#collected[0] as Buffer) : Buffer.concat(this.#collected, this.#bytes);
   }
 
-  #answerHead(answer: IncomingMessage): Record<string, string> {
-    const head: Record<string, string> = { ...this.#request.answerHeaders };
+  #answerHead(answer: IncomingMessage): string[] {
+    const head = [...this.#request.answerHeaders];
     copyAnswerHeaders(answer.headers, head);
     return head;
   }

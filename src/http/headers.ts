@@ -1,4 +1,5 @@
-// Which headers cross the gateway. Allow-lists both ways: hop-by-hop fields, cookies and credentials are not on them.
+// Which headers cross the gateway, as flat lists (name, value, name, value…), which node writes without copying them.
+// Allow-lists both ways: hop-by-hop fields, cookies and credentials are not on them.
 import type { IncomingHttpHeaders } from "node:http";
 
 /**
@@ -21,26 +22,36 @@ const ANSWER_HEADERS: readonly string[] = [
 /** The provider's own request id, under a name that cannot be taken for ours. */
 const UPSTREAM_ID_HEADERS: readonly string[] = ["x-request-id", "request-id"];
 
-/** Copies the answer headers that may pass into `into`. */
-export function copyAnswerHeaders(from: IncomingHttpHeaders, into: Record<string, string>): void {
+/** Header fields in turn: name, value, name, value. Names in lower case, each once. */
+export type HeaderList = readonly string[];
+
+/** Appends the answer headers that may pass to `into`. */
+export function copyAnswerHeaders(from: IncomingHttpHeaders, into: string[]): void {
   for (const name of ANSWER_HEADERS) {
     const value = from[name];
-    if (typeof value === "string") into[name] = value;
+    if (typeof value === "string") into.push(name, value);
   }
   for (const name of UPSTREAM_ID_HEADERS) {
     const value = from[name];
-    if (typeof value === "string") into["x-upstream-request-id"] = value;
+    if (typeof value !== "string") continue;
+    into.push("x-upstream-request-id", value);
+    return;
   }
 }
 
-/** Copies those of the caller's headers that are in `allowed` (lower-case names) into `into`. */
+/**
+ * Appends those of the caller's headers that are in `allowed` (lower-case names) to `into`, and a default where the
+ * caller sent none of that name.
+ */
 export function copyRequestHeaders(
   from: Readonly<Record<string, string | readonly string[] | undefined>>,
   allowed: Iterable<string>,
-  into: Record<string, string>,
+  defaults: Readonly<Record<string, string>>,
+  into: string[],
 ): void {
   for (const name of allowed) {
     const value = from[name];
-    if (typeof value === "string") into[name] = value;
+    if (typeof value === "string") into.push(name, value);
+    else if (defaults[name] !== undefined) into.push(name, defaults[name]);
   }
 }

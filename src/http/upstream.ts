@@ -4,6 +4,7 @@ import https from "node:https";
 import type { Socket } from "node:net";
 import { createProxyServer, type ProxyServer } from "http-proxy-3";
 import { createAgent } from "./agent.ts";
+import type { HeaderList } from "./headers.ts";
 
 /**
  * What http-proxy-3 takes for the caller's request. It is not the caller's: only what the gateway has checked is in
@@ -13,8 +14,8 @@ export interface Dial {
   readonly method: string;
   /** The whole upstream path. */
   readonly url: string;
-  /** The whole upstream header set, `content-length` and `host` included. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** All header fields, `content-length` and `host` included. */
+  readonly headers: HeaderList;
   /** The caller's socket. */
   readonly socket: Socket;
   readonly body: Buffer;

@@ -69,7 +69,7 @@ class QuotaEngine implements Ledger {
     if (!(hold instanceof OpenHold) || hold.leases === null) throw new Error("A hold is settled once");
     const { amount, leases } = hold;
     const changes = leases.map((lease) => lease.settlement(amount, actual));
-    const written = this.#commit(changes);
+    const written = this.#commit(changes, actual);
     for (const [i, change] of changes.entries()) leases[i]?.settled(amount, change);
     hold.leases = null;
     this.#holdsOpen -= 1;
@@ -153,9 +153,10 @@ class QuotaEngine implements Ledger {
     lease.released(change);
   }
 
-  #commit(changes: readonly CounterChange[]): Promise<void> {
+  /** What was used is waited for where no quota counts it too: the request's row is written in the same batch. */
+  #commit(changes: readonly CounterChange[], actual: number): Promise<void> {
     const needed = changes.filter((change) => change.spend > 0 || change.release > 0);
-    return needed.length === 0 ? NOTHING_TO_WRITE : this.#store.commit(needed);
+    return needed.length === 0 && actual === 0 ? NOTHING_TO_WRITE : this.#store.commit(needed);
   }
 }
 

@@ -1,7 +1,7 @@
 // One rule beside one request: each of its conditions with the value that it saw.
 import { readFact } from "./attributes.ts";
 import type { CheckedRule, Cond, Leaf } from "./checked.ts";
-import { type Facts, NO, negate, type Tri, YES } from "./facts.ts";
+import { type Facts, negate, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { fires, inForce, leafTruth, leavesOf, truthOf } from "./interpret.ts";
 import { factText } from "./sentence.ts";
 
@@ -39,23 +39,23 @@ export function explainRule(rule: CheckedRule, facts: Facts): ExplainedRule {
     truth: fires(rule, facts),
     inForce: inForce(rule, facts.nowMs),
     conditions: once(written.flatMap(leavesOf)).map(see),
-    against: once(guilty(rule.fires, facts, YES)).map(see),
+    against: once(guilty(rule.fires, facts, YES, rule.effect !== "allow")).map(see),
   };
 }
 
-/** The leaves that keep a condition from having the wanted truth. */
-function guilty(cond: Cond, facts: Facts, wanted: Tri): Leaf[] {
+/** The leaves that keep a condition from having the wanted truth. @param lenient unknown will do */
+function guilty(cond: Cond, facts: Facts, wanted: Tri, lenient: boolean): Leaf[] {
   const truth = truthOf(cond, (leaf) => leafTruth(leaf, facts));
-  if (wanted === YES ? truth !== NO : truth !== YES) return [];
+  if (truth === wanted || (lenient && truth === UNKNOWN)) return [];
   switch (cond.kind) {
     case "test":
       return [cond];
     case "not":
-      return guilty(cond.part, facts, negate(wanted));
+      return guilty(cond.part, facts, negate(wanted), lenient);
     case "named":
-      return guilty(cond.part, facts, wanted);
+      return guilty(cond.part, facts, wanted, lenient);
     default:
-      return cond.parts.flatMap((part) => guilty(part, facts, wanted));
+      return cond.parts.flatMap((part) => guilty(part, facts, wanted, lenient));
   }
 }
 

@@ -1,5 +1,5 @@
 // The plain walk over the checked tree: the reference that the compiled form is tested against.
-import { readFact } from "./attributes.ts";
+import { type AttributeRef, readFact } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule, CheckedSet, Cond, Leaf, Test } from "./checked.ts";
 import { type Fact, type Facts, NO, negate, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { firedOf } from "./fired.ts";
@@ -26,9 +26,12 @@ export function truthOf(cond: Cond, leafTruth: (leaf: Leaf) => Tri): Tri {
   }
 }
 
+/** How an attribute is read: as it is, or as it might be (see flip.ts). */
+export type Read = (ref: AttributeRef, facts: Facts) => Fact;
+
 /** A leaf's truth for the facts. */
-export function leafTruth(leaf: Leaf, facts: Facts): Tri {
-  const truth = holds(leaf.test, readFact(leaf.ref, facts));
+export function leafTruth(leaf: Leaf, facts: Facts, read: Read = readFact): Tri {
+  const truth = holds(leaf.test, read(leaf.ref, facts));
   return leaf.negated ? negate(truth) : truth;
 }
 
@@ -38,17 +41,17 @@ export function inForce(rule: CheckedRule, nowMs: number): boolean {
 }
 
 /** Whether and how a rule fires. */
-export function fires(rule: CheckedRule, facts: Facts): Tri {
+export function fires(rule: CheckedRule, facts: Facts, read: Read = readFact): Tri {
   if (!inForce(rule, facts.nowMs)) return NO;
-  return truthOf(rule.fires, (leaf) => leafTruth(leaf, facts));
+  return truthOf(rule.fires, (leaf) => leafTruth(leaf, facts, read));
 }
 
 /** Decides one target by walking every rule. */
-export function interpret(set: CheckedSet, facts: Facts): TargetVerdict {
+export function interpret(set: CheckedSet, facts: Facts, read: Read = readFact): TargetVerdict {
   const fired: CheckedRule[] = [];
   const unknown = new Set<string>();
   for (const rule of set.rules) {
-    const truth = fires(rule, facts);
+    const truth = fires(rule, facts, read);
     if (truth === UNKNOWN) for (const name of unknownIn(rule.fires, facts)) unknown.add(name);
     if (truth === NO || (rule.effect === "allow" && truth === UNKNOWN)) continue;
     fired.push(rule);
@@ -57,7 +60,7 @@ export function interpret(set: CheckedSet, facts: Facts): TargetVerdict {
     target: facts.target,
     ...firedOf(fired),
     unknown: [...unknown],
-    fallback: defaultFor(set.defaults, facts),
+    fallback: defaultFor(set.defaults, facts, read),
   };
 }
 
@@ -74,8 +77,8 @@ export function leavesOf(cond: Cond): Leaf[] {
   return "parts" in cond ? cond.parts.flatMap(leavesOf) : leavesOf(cond.part);
 }
 
-function defaultFor(defaults: readonly CheckedDefault[], facts: Facts): CheckedDefault {
-  const found = defaults.find(({ scope }) => scope.every((leaf) => leafTruth(leaf, facts) === YES));
+function defaultFor(defaults: readonly CheckedDefault[], facts: Facts, read: Read): CheckedDefault {
+  const found = defaults.find(({ scope }) => scope.every((leaf) => leafTruth(leaf, facts, read) === YES));
   if (found === undefined) throw new Error("a rule set has an unscoped default");
   return found;
 }

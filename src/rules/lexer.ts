@@ -12,6 +12,12 @@ const CLOSES = new Map<TokenType, TokenType>([
 ]);
 const OPENS = new Set(CLOSES.values());
 
+/** All tokens of a text without errors, line breaks included; null when a character is none of the language's. */
+export function lexAll(text: string): IToken[] | null {
+  const { tokens, errors } = lexer.tokenize(text);
+  return errors.length > 0 ? null : tokens;
+}
+
 /** Tokens of a statement. @throws {RuleSyntaxError} E104, E105, E106, E108. */
 export function lex(text: string): IToken[] {
   const { tokens, errors } = lexer.tokenize(text);

@@ -65,6 +65,8 @@ function failuresOf(set: CheckedSet, run: Omit<TestRun, "failures">, { effect, b
   return failures;
 }
 
+const HOLDS = ["does not hold", "is unknown", "holds"] as const;
+
 /** Which of a rule's conditions kept it from firing. */
 function whyNot({ scenario }: Omit<TestRun, "failures">, rule: CheckedRule): string {
   const target = scenario.call.targets[0];
@@ -72,7 +74,8 @@ function whyNot({ scenario }: Omit<TestRun, "failures">, rule: CheckedRule): str
   if (!inForce(rule, scenario.nowMs)) return `${rule.id} is ${rule.mode === "off" ? "off" : "past its `until`"}`;
   const { against } = explainRule(rule, factsOf(scenario, target));
   if (against.length === 0) return `${rule.id} matches, but does not decide`;
-  return `${rule.id} does not match: ${against.map(({ seen, text }) => `${seen}, so not \`${text}\``).join("; ")}`;
+  const seen = against.map(({ seen, text, truth }) => `${seen}: \`${text}\` ${HOLDS[truth]}`);
+  return `${rule.id} does not match: ${seen.join("; ")}`;
 }
 
 /** Each failing test as an error, so that a set with one does not come into force. */

@@ -15,7 +15,7 @@ for (const { name, input, expected } of GOLDEN) {
   t.test(`the report on ${name}`, async (t) => {
     const found = report(input);
     t.equal(found.trimEnd(), expected.trimEnd());
-    const code = /^[EW]\d{3}/.exec(name)?.[0];
+    const code = /^[EWI]\d{3}/.exec(name)?.[0];
     if (code !== undefined) t.match(found, `[${code}]`, "the file's code is in the report");
   });
 }

@@ -8,6 +8,7 @@ import { type Gateway, startGateway } from "../../src/gateway.ts";
 import { displayParts, hashKey, newKeySecret } from "../../src/key-secret.ts";
 import type { NewKey } from "../../src/store/store.ts";
 import type { Clock } from "../../src/types.ts";
+import { newFolder } from "./folder.ts";
 
 /** What a test may choose. */
 export interface TestGatewayOptions {
@@ -38,7 +39,7 @@ export const ALLOW_ALL = { "all.rules": "version 1\ndefault allow\n" };
 
 /** Starts it; it is closed when the test ends. */
 export async function startTestGateway(t: Test, options: TestGatewayOptions): Promise<TestGateway> {
-  const directory = t.testdir({});
+  const directory = newFolder(t);
   mkdirSync(join(directory, "rules"));
   for (const [name, text] of Object.entries(options.rules ?? ALLOW_ALL)) {
     writeFileSync(join(directory, "rules", name), text);

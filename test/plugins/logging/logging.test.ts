@@ -215,9 +215,10 @@ t.test("a sink that takes nothing drops what is too much, and says how much once
   await sink.flush();
   sink.write("later\n");
   await sink.close();
-  const [warning, ...lines] = readFileSync(file, "utf8").trimEnd().split("\n");
-  t.match(JSON.parse(warning ?? ""), { level: "warn", dropped: 6, msg: "log lines dropped" });
-  t.strictSame(lines, [...Array(4).fill("0123456789"), "later"]);
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  const [warning = ""] = lines.splice(4, 1);
+  t.match(JSON.parse(warning), { level: "warn", dropped: 6, msg: "log lines dropped" });
+  t.strictSame(lines, [...Array(4).fill("0123456789"), "later"], "and it stands where the lines are missing");
 });
 
 t.test("a reader of stderr that leaves does not end the process", async (t) => {

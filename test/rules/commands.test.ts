@@ -1,0 +1,166 @@
+// `tollgate test` and `tollgate explain`: what they print where, and how they exit.
+import { join } from "node:path";
+import t from "tap";
+import { createCheckCommand } from "../../src/cli/check.ts";
+import type { Command } from "../../src/cli/command.ts";
+import { createExplainCommand } from "../../src/cli/explain.ts";
+import { createTestCommand } from "../../src/cli/test.ts";
+import { CATALOGUE } from "./samples.ts";
+
+const RULES = `version 1
+default allow
+deny model gpt-4 when price > 10 unless role admin as dear
+shadow deny when stream as no-streams
+deny for team ml when max_tokens > 8k as short
+`;
+const TESTS = `test "dear" {
+  given model gpt-4
+  expect deny by dear
+}
+`;
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(cwd: string, of: typeof createTestCommand, argv: readonly string[]): Promise<Ran> {
+  let [stdout, stderr] = ["", ""];
+  const command: Command = of(() => ({ directory: join(cwd, "rules"), catalogue: CATALOGUE }));
+  const code = await command.run(argv, {
+    stdout: { write: (text: string) => (stdout += text) },
+    stderr: { write: (text: string) => (stderr += text) },
+    env: {},
+    cwd,
+    color: false,
+  });
+  return { code, stdout, stderr };
+}
+
+t.test("test: what passes is listed, what fails is explained", async (t) => {
+  const cwd = t.testdir({ rules: { "a.rules": `${RULES}${TESTS}` } });
+  t.same(await run(cwd, createTestCommand, []), {
+    code: 0,
+    stdout: 'ok    rules/a.rules:6  "dear"\n',
+    stderr: "1 test: 1 passed, 0 failed\n",
+  });
+  const failing = t.testdir({
+    rules: { "a.rules": `${RULES}${TESTS.replace("expect deny by dear", "expect allow")}` },
+  });
+  const { code, stdout, stderr } = await run(failing, createTestCommand, ["rules"]);
+  t.equal(code, 2);
+  t.equal(stderr, "1 test: 0 passed, 1 failed\n");
+  t.match(
+    stdout,
+    /^FAIL {2}rules\/a\.rules:6 {2}"dear"\n {6}expected allow, got deny by dear\n {6}\| deny: Access denied: /,
+  );
+  t.match(stdout, /yes {6}price > \$10\/M {2}price is \$60\/M/);
+  const json = await run(failing, createTestCommand, ["--json", "--coverage"]);
+  t.match(JSON.parse(json.stdout), {
+    ok: false,
+    failed: 1,
+    tests: [{ name: "dear", file: "rules/a.rules", line: 6, ok: false, effect: "deny", rule_ids: ["dear"] }],
+    coverage: [{ id: "dear", fired: 1 }, { id: "no-streams", fired: 0 }, { id: "short" }],
+  });
+  t.match(await run(failing, createCheckCommand, []), { code: 2, stdout: /E222/ }, "check fails as well");
+});
+
+t.test("test: coverage, no tests, broken rules", async (t) => {
+  const cwd = t.testdir({ rules: { "a.rules": `${RULES}${TESTS}` } });
+  const { stdout, stderr } = await run(cwd, createTestCommand, ["--coverage"]);
+  t.match(
+    stdout,
+    /rules\/a\.rules:3 {2}dear +1 {2}model gpt-4 always holds; price > \$10\/M always holds; role admin never holds\n/,
+  );
+  t.equal(stderr, "1 test: 1 passed, 0 failed; 1 of 3 rules fired, 0 of 6 conditions seen both ways\n");
+  t.match(await run(t.testdir({ rules: { "a.rules": RULES } }), createTestCommand, []), {
+    code: 0,
+    stderr: "no tests\n",
+  });
+  const broken = t.testdir({ rules: { "a.rules": `${RULES}dney\n${TESTS}` } });
+  t.match(await run(broken, createTestCommand, []), { code: 2, stdout: /E102/, stderr: "1 error: no test was run\n" });
+  t.match(JSON.parse((await run(broken, createTestCommand, ["--json"])).stdout), {
+    ok: false,
+    diagnostics: [{ code: "E102" }],
+  });
+});
+
+t.test("check: hints are told and pass --strict", async (t) => {
+  const cwd = t.testdir({ rules: { "a.rules": `${RULES}${TESTS}` } });
+  const checked = await run(cwd, createCheckCommand, ["--strict"]);
+  t.match(checked, { code: 0, stdout: /^info\[I401\]/, stderr: "1 file, 3 rules: 0 errors, 0 warnings, 1 hint\n" });
+  t.match(await run(cwd, createCheckCommand, ["--github"]), { stdout: /^::notice file=/ });
+  t.match(JSON.parse((await run(cwd, createCheckCommand, ["--json"])).stdout), {
+    ok: true,
+    hints: 1,
+    diagnostics: [{ severity: 3 }],
+  });
+});
+
+t.test("explain: the decision, the rule with its place and text, its conditions, and what would turn it", async (t) => {
+  const cwd = t.testdir({ rules: { "a.rules": RULES } });
+  t.same(await run(cwd, createExplainCommand, ["model=gpt-4", "stream=true"]), {
+    code: 0,
+    stdout: `deny: Access denied: model gpt-4 (price $60/M, role unset) is denied by dear (price > $10/M unless role admin)
+
+openai/gpt-4: denied
+  rules/a.rules:3 (dear)  deny model gpt-4 when price > 10 unless role admin as dear
+    yes      model gpt-4    model is gpt-4
+    yes      price > $10/M  price is $60/M
+    no       role admin     role is unset
+  shadow: rules/a.rules:4 (no-streams)  shadow deny when stream as no-streams
+    yes      stream  stream is true
+
+it would be allowed with
+  model gpt-4o-mini
+  role has admin
+  price <= $10/M
+`,
+    stderr: "",
+  });
+  const allowed = await run(cwd, createExplainCommand, ["model=gpt-4o-mini", "team=ml", "max_tokens=100"]);
+  t.match(
+    allowed.stdout,
+    /^allow\n\nopenai\/gpt-4o-mini: allowed by default\n {2}rules\/a\.rules:2 {2}default allow\n/,
+  );
+  t.match(allowed.stdout, /it would be denied with\n {2}max_tokens > 8000\n {2}model gpt-4\n/);
+  const unknown = await run(cwd, createExplainCommand, ["model=mystery", "team=ml"]);
+  t.match(unknown.stdout, /unknown {2}max_tokens > 8k {2}max_tokens is unknown\n/);
+  t.match(unknown.stdout, /\nunknown: max_tokens\n/);
+  const both = await run(cwd, createExplainCommand, ["model=gpt-4", "team=ml", "max_tokens=9k"]);
+  t.match(
+    both.stdout,
+    /it would be allowed with\n {2}max_tokens <= 8000 and model gpt-4o-mini\n$/,
+    "two things at once",
+  );
+});
+
+t.test("explain: JSON, other rules, and mistakes", async (t) => {
+  const cwd = t.testdir({
+    rules: { "a.rules": RULES },
+    other: { "b.rules": "default deny\n" },
+    bad: { "c.rules": "x\n" },
+  });
+  const { stdout } = await run(cwd, createExplainCommand, ["--json", "model=gpt-4"]);
+  t.match(JSON.parse(stdout), {
+    effect: "deny",
+    rule_ids: ["dear"],
+    targets: [{ model: "gpt-4", deciding: [{ where: "rules/a.rules:3", conditions: [{ truth: "yes" }, {}, {}] }] }],
+    would_turn: [["model gpt-4o-mini"], ["role has admin"], ["price <= $10/M"]],
+  });
+  t.match(await run(cwd, createExplainCommand, ["--rules", "other", "model=gpt-4"]), {
+    stdout: /denied by default\n {2}other\/b\.rules:1/,
+  });
+  t.match(await run(cwd, createExplainCommand, ["modl=gpt-4"]), { code: 2, stdout: /E201.*did you mean `model`/s });
+  t.match(await run(cwd, createExplainCommand, ["--rules", "bad", "model=gpt-4"]), { code: 2, stdout: /E102/ });
+  await t.rejects(run(cwd, createExplainCommand, ["gpt-4"]), { exitCode: 64, message: /not ATTRIBUTE=VALUE/ });
+  await t.rejects(run(cwd, createExplainCommand, []), /describe a request/);
+  const night = await run(cwd, createExplainCommand, [
+    "model=gpt-4",
+    "role=admin,dev",
+    'header["x"]=a "b" c',
+    "at=2027-01-31T22:30",
+  ]);
+  t.match(night, { code: 0, stdout: /^allow\n/ });
+});
