@@ -7,6 +7,7 @@ import { copyRequestHeaders, type HeaderList } from "./http/headers.ts";
 import { Upstream } from "./http/upstream.ts";
 import type { Catalogue } from "./llm/catalogue.ts";
 import { costBound, costNanoUsd } from "./llm/cost.ts";
+import { promptBytes } from "./llm/prompt-size.ts";
 import { createTap, meterJson } from "./llm/usage-tap.ts";
 import { type ParsedBody, wireFormat } from "./llm/wire.ts";
 import type { Call, CostBound, Endpoint, RequestHead, Target, Usage, Wire } from "./types.ts";
@@ -119,10 +120,9 @@ export class Providers {
     const headers = [...door.headers, "content-length", String(body.length)];
     copyRequestHeaders(call.headers, door.passed, door.defaults, headers);
     const { wire, id } = call;
-    const tapOptions = { wire, hideUsage: call.parsed.injectsUsage, requestBytes: body.length };
     const meter = {
-      tap: () => createTap(tapOptions),
-      whole: (answer: Buffer) => meterJson(answer, wire, body.length),
+      tap: () => createTap({ wire, hideUsage: call.parsed.injectsUsage, requestBytes: promptBytes(call) }),
+      whole: (answer: Buffer) => meterJson(answer, wire, promptBytes(call)),
     };
     const answerHeaders = [
       "x-request-id",

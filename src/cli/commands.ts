@@ -18,4 +18,5 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "test", load: async () => (await import("./test.ts")).test },
   { name: "explain", load: async () => (await import("./explain.ts")).explain },
   { name: "fmt", load: async () => (await import("./fmt.ts")).fmt },
+  { name: "rules", load: async () => (await import("./rules.ts")).rules },
 ];

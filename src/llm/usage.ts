@@ -109,8 +109,13 @@ function openaiFigures(usage: unknown): Figures {
   if (!isObject(usage)) return {};
   const input = tokens(usage.prompt_tokens);
   const output = tokens(usage.completion_tokens) ?? rest(usage.total_tokens, input);
-  const details = usage.prompt_tokens_details;
-  return present({ input, output, cached: isObject(details) ? tokens(details.cached_tokens) : undefined });
+  const details = isObject(usage.prompt_tokens_details) ? usage.prompt_tokens_details : {};
+  return present({
+    input,
+    output,
+    cached: tokens(details.cached_tokens),
+    cacheWrite: tokens(details.cache_write_tokens),
+  });
 }
 
 const rest = (total: unknown, input: number | undefined): number | undefined =>

@@ -9,6 +9,7 @@ import { factsOf, verdictsOf } from "./run-tests.ts";
 import type { Scenario } from "./scenario.ts";
 import { lineText, positionAt, whereOf } from "./source.ts";
 import { decisionOf, isAllowed } from "./verdict.ts";
+import { condText } from "./written.ts";
 
 /** One target's part in a decision. */
 export interface ExplainedTarget {
@@ -80,10 +81,12 @@ function truthWord(truth: number): string {
   return truth === YES ? "yes    " : truth === UNKNOWN ? "unknown" : "no     ";
 }
 
-/** A rule as it stands in its file, on one line. */
-export function ruleText({ source, start, end }: Pick<CheckedRule, "source" | "start" | "end">): string {
+/** A rule as it stands in its file, on one line; whom the block around it is for is added. */
+export function ruleText({ source, start, end, written }: CheckedRule): string {
   const lines = source.text.slice(start, end).split("\n");
-  return lines.map((line) => line.trim()).join(" ");
+  const text = lines.map((line) => line.trim()).join(" ");
+  const scope = `for ${written.scope.map(condText).join(" ")}`;
+  return written.scope.length === 0 || text.includes(scope) ? text : `${text}  [${scope}]`;
 }
 
 function firstLine({ source, start }: CheckedDefault): string {

@@ -41,6 +41,7 @@ function layOut(tokens: readonly IToken[]): IToken[] {
     const inBlock = open.at(-1)?.tokenType === LBrace;
     if (type === Newline) {
       const next = tokens[i + 1];
+      if (next?.tokenType === Newline) continue; // blank lines mean nothing
       if (inBlock && next !== undefined && (next.startColumn ?? 1) <= margin) kept.push(token);
       continue;
     }

@@ -74,7 +74,8 @@ export interface AccountStore {
   setBudget(scope: "key" | "team", idOrAlias: string, budget: NewBudget): Budget;
   /**
    * A number that grows whenever a key, team or budget changes, by this process or another.
-   * Cheap enough for every request (about a microsecond when nothing changed).
+   * Cheap enough for every request: the database is asked once a turn of the event loop (about a microsecond); within
+   * the turn this process's own changes are seen at once, another's at the next.
    */
   revision(): number;
 }

@@ -1,6 +1,8 @@
 // `tollgate keys`, `teams` and `usage` on a real database, beside another process that has it open.
+
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { hashKey } from "../../src/key-secret.ts";
 import { openSqlite } from "../../src/store/sqlite/open.ts";
@@ -42,6 +44,7 @@ t.test("a created key is known to the running gateway at once, and shown only th
     budget: { limit_usd: "5", window: "month" },
   });
   t.equal(Math.round((Date.parse(String(key.expires)) - Date.now()) / 86_400_000), 30);
+  await nextTurn();
   t.ok(store.accounts.revision() > before, "the gateway sees that something changed");
   const pepper = Buffer.from(readFileSync(join(cwd, "tollgate.db.pepper"), "utf8").trim(), "hex");
   const found = store.accounts.findKey(hashKey(String(key.key), pepper));

@@ -1,4 +1,5 @@
 // The contract that every store keeps: keys, teams, budgets, the revision.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { newKey } from "../ledger/samples.ts";
 import { counter, open, type Suite, throwsCode } from "./rig.ts";
 
@@ -118,6 +119,8 @@ export const accounts: Suite = {
     ];
     for (const change of changes) {
       change();
+      // One look serves a turn of the event loop.
+      await nextTurn();
       revisions.push(store.accounts.revision());
       t.equal(other.accounts.revision(), revisions.at(-1));
     }
@@ -127,6 +130,7 @@ export const accounts: Suite = {
     );
     await other.ledger.commit([{ ...counter, spend: 1, release: 0 }]);
     other.ledger.heartbeat();
+    await nextTurn();
     t.equal(store.accounts.revision(), revisions.at(-1));
   },
 };

@@ -88,7 +88,7 @@ t.test("ten thousand at once against a budget for fifty: fifty are served, not o
   // The provider answers nobody until all others are refused: nothing is settled before, so nothing is given back.
   upstream.answer = async (req, res, body) => {
     decided += 1;
-    if (decided === REQUESTS) release();
+    if (decided === REQUESTS || upstream.seen.length > affordable) release();
     await allDecided;
     json(CHAT_ANSWER)(req, res, body);
   };
@@ -112,7 +112,7 @@ t.test("ten thousand at once against a budget for fifty: fifty are served, not o
   // They cost less than was held: the rest of the budget serves on, down to its last reservation.
   upstream.answer = json(CHAT_ANSWER);
   let more = 0;
-  while ((await post(gateway.url, key, agent)).status === 200) more += 1;
+  while (more * COST < limit && (await post(gateway.url, key, agent)).status === 200) more += 1;
   const { spent } = await atRest(gateway, "small");
   t.equal(spent, BigInt((served + more) * COST));
   t.ok(spent <= BigInt(limit), "overspend: none");
@@ -120,17 +120,17 @@ t.test("ten thousand at once against a budget for fifty: fifty are served, not o
   t.equal(spentInRows(gateway), spent, "and the rows say the same");
 });
 
-t.test("ten thousand at once that settle as they go: all that fit are served, and nothing is overspent", async (t) => {
+t.test("two thousand at once that settle as they go: all that fit are served, and nothing is overspent", async (t) => {
   const { gateway, upstream } = await setUp(t);
   const limit = 200 * BOUND;
   const key = gateway.makeKey({ alias: "small", budget: monthly(limit) });
   const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS });
   t.teardown(() => agent.destroy());
-  const answers = await Promise.all(Array.from({ length: REQUESTS }, () => post(gateway.url, key, agent)));
+  const answers = await Promise.all(Array.from({ length: 2_000 }, () => post(gateway.url, key, agent)));
   const served = answers.filter(({ status }) => status === 200).length;
   t.ok(served >= limit / BOUND, `${served} served of at least 200`);
   t.equal(upstream.seen.length, served);
-  t.equal(answers.filter(isRefusal).length, REQUESTS - served);
+  t.equal(answers.filter(isRefusal).length, 2_000 - served);
   const { spent, unaccounted } = await atRest(gateway, "small");
   t.equal(spent, BigInt(served * COST));
   t.equal(unaccounted, 0n);

@@ -1,4 +1,5 @@
 // The gateway as a process: killed at random moments, drained by SIGTERM, told by SIGHUP.
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -208,6 +209,41 @@ t.test("a second SIGTERM ends it at once, and the next start charges what was in
   next.child.kill("SIGTERM");
   await next.ended;
 });
+
+/** Sets how large a file the process may write, in bytes or `unlimited`. */
+const limitFiles = (pid: number | undefined, bytes: number | "unlimited"): number | null =>
+  spawnSync("prlimit", ["--pid", String(pid), `--fsize=${bytes}:unlimited`]).status;
+
+t.test(
+  "a full disk: requests are refused and not forwarded, and what was in flight is charged once there is room",
+  {
+    skip: spawnSync("prlimit", ["--version"]).status !== 0 && "no prlimit here",
+  },
+  async (t) => {
+    const { upstream, directory, key } = await setUp(t);
+    answerWithUsage(upstream);
+    const gateway = await spawnGateway(t, directory);
+    t.equal((await ask(gateway, key)).status, 200);
+    t.equal(limitFiles(gateway.child.pid, 4_096), 0);
+    const inFlight = ask(gateway, key, JSON.stringify(CHAT));
+    await until("it notices", async () => (await readyStatus(gateway)) === 503);
+    const forwarded = upstream.seen.length;
+    for (let i = 0; i < 5; i += 1) {
+      const refused = await ask(gateway, key);
+      t.equal(refused.status, 503);
+      t.equal(refused.headers.get("retry-after"), "1");
+      t.match(await refused.json(), { error: { code: "store_unavailable" } });
+    }
+    t.equal(upstream.seen.length, forwarded, "nothing was forwarded");
+    t.equal(limitFiles(gateway.child.pid, "unlimited"), 0);
+    await until("it recovers", async () => (await readyStatus(gateway)) === 200);
+    t.equal((await ask(gateway, key)).status, 200);
+    await inFlight;
+    gateway.child.kill("SIGTERM");
+    t.same(await gateway.ended, { code: 0, signal: null });
+    await auditCounter(t, directory);
+  },
+);
 
 t.test("SIGHUP reads the rules again and says so", async (t) => {
   const { upstream, directory, key } = await setUp(t);

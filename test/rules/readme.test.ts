@@ -52,7 +52,8 @@ t.test("the README lists every attribute and every code, with their own words", 
 
 t.test("the shipped rules are clean and hold the rule of the brochure", async (t) => {
   const snapshot = await readDirectory(RULES);
-  const names = { models: () => [GPT4, MINI, target("claude-haiku-4-5", 5)] };
+  const more = [target("claude-haiku-4-5", 5), target("gpt-4o", 10), target("claude-opus-4-1", 75)];
+  const names = { models: () => [GPT4, MINI, ...more] };
   const { diagnostics, set } = build(snapshot, names, new StatementCache(), NOW_MS);
   t.same(diagnostics, []);
   t.ok(set);

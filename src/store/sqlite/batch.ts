@@ -1,5 +1,4 @@
-// The write batch: all that settles within a turn of the event loop (under load: a millisecond), in one transaction,
-// retried until it is on disk.
+// The write batch: all that settles in one turn of the event loop, in one transaction, retried until it is on disk.
 import type Database from "better-sqlite3";
 import type { AccessRecord, Clock } from "../../types.ts";
 import { type CounterChange, StoreError, type StoreEvent } from "../store.ts";
@@ -14,12 +13,6 @@ const RETRY_FIRST_MS = 20;
 const RETRY_LONGEST_MS = 1_000;
 /** A retry blocks the event loop only this long for a lock: while it fails nothing is waiting for its success. */
 const RETRY_BUSY_TIMEOUT_MS = 25;
-
-/**
- * Commits follow each other no closer than this, milliseconds: under load several turns share one transaction, whose
- * fixed cost (about 15 us of CPU) is most of a small one's. After a pause the first commit waits for nothing.
- */
-const COMMIT_EVERY_MS = 1;
 
 /** What a batch is made of. */
 export interface BatchOptions {
@@ -126,13 +119,10 @@ export class Batch {
   #schedule(): void {
     if (this.#scheduled || this.#failure !== null) return;
     this.#scheduled = true;
-    if (this.provenAgoMs < COMMIT_EVERY_MS) setTimeout(() => this.#flushScheduled(), COMMIT_EVERY_MS);
-    else setImmediate(() => this.#flushScheduled());
-  }
-
-  #flushScheduled(): void {
-    this.#scheduled = false;
-    if (!this.#closed && this.#failure === null) this.#flushIfNeeded();
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (!this.#closed && this.#failure === null) this.#flushIfNeeded();
+    });
   }
 
   /** A lease that was taken later in the turn may have written the queue already. */

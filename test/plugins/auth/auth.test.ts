@@ -1,5 +1,6 @@
 // The auth plugin on a real SQLite file: who is let in, who is refused and how, and how soon a change counts.
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import t, { type Test } from "tap";
 import auth from "../../../plugins/auth/index.ts";
@@ -137,12 +138,16 @@ t.test("what another process changes counts at the very next request", async (t)
   const key = make("app");
   t.equal(aliasOf(ask(bearer(key))), "app");
   other.accounts.setKeyStatus("app", "disabled");
+  await nextTurn();
   t.match(ask(bearer(key)), { code: "key_disabled", status: 401 });
   other.accounts.setKeyStatus("app", "active");
+  await nextTurn();
   t.equal(aliasOf(ask(bearer(key))), "app");
   other.accounts.setBudget("key", "app", { limitNanoUsd: 5n, window: "month" });
+  await nextTurn();
   t.match(ask(bearer(key)), { budgets: [{ limitNanoUsd: 5n, window: "month" }] }, "a new budget too");
   other.accounts.setKeyStatus("app", "revoked");
+  await nextTurn();
   t.match(ask(bearer(key)), { code: "key_revoked", status: 401 });
   const before = lookUps();
   t.match(ask(bearer(key)), { code: "key_revoked" });

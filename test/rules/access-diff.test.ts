@@ -1,0 +1,100 @@
+// `tollgate rules`: the access diff misses nothing, and what the subcommands print.
+import { join } from "node:path";
+import fc from "fast-check";
+import t from "tap";
+import { createRulesCommand } from "../../src/cli/rules.ts";
+import { accessDiff } from "../../src/rules/access-diff.ts";
+import { compileSet } from "../../src/rules/compile.ts";
+import { createDecide } from "../../src/rules/decide.ts";
+import { caller, callOf, request, statements, targetList } from "./arbitrary.ts";
+import { CATALOGUE, checkedSet, GPT4, MINI, NOW_MS, OPUS } from "./samples.ts";
+
+const TARGETS = [GPT4, MINI, OPUS];
+
+function diff(before: string, after: string): ReturnType<typeof accessDiff> {
+  return accessDiff(checkedSet(`default allow\n${before}\n`), checkedSet(`default allow\n${after}\n`), TARGETS, NOW_MS);
+}
+
+t.test("who gains and who loses, in the widest classes that are true", async (t) => {
+  t.same(diff("deny team ml", "deny when team in [ml]"), { changes: [], exact: true });
+  t.same(diff("", "deny model gpt-4").changes, [{ who: [], gains: [], loses: [{ model: "gpt-4", example: null }] }]);
+  t.same(diff("deny model gpt-4 for team ml", "deny model gpt-4 for team ml unless role admin").changes, [
+    { who: ["team ml", "role admin"], gains: [{ model: "gpt-4", example: null }], loses: [] },
+  ]);
+  t.same(diff("deny when max_tokens > 8k", "deny when max_tokens > 9k").changes, [
+    {
+      who: [],
+      gains: ["claude-opus-4", "gpt-4", "gpt-4o-mini"].map((model) => ({ model, example: ["max_tokens 8001"] })),
+      loses: [],
+    },
+  ]);
+  t.same(diff("deny team ml when price > 70", "deny team [ml, search] when price > 70").changes, [
+    { who: ["team search"], gains: [], loses: [{ model: "claude-opus-4", example: null }] },
+  ]);
+  t.same(diff("shadow deny team ml", "warn team ml").changes, [], "what decides nothing changes nothing");
+});
+
+t.test("where the diff is exact and empty, no request is decided otherwise", async (t) => {
+  let [empty, changed] = [0, 0];
+  const pairs = statements.chain((rules) =>
+    fc.tuple(fc.constant(rules), fc.oneof(fc.shuffledSubarray(rules, { minLength: rules.length }), fc.subarray(rules, { minLength: rules.length - 1 }))),
+  );
+  fc.assert(
+    fc.property(pairs, targetList, fc.array(fc.tuple(caller, request), { minLength: 20, maxLength: 20 }), ([a, b], targets, asked) => {
+      if (!b.some((rule) => /^default (allow|deny)$/.test(rule)) || b.filter((rule) => rule.startsWith("let")).length < 3) return true;
+      const [before, after] = [a, b].map((rules) => checkedSet(`${rules.join("\n")}\n`));
+      if (before === undefined || after === undefined) return false;
+      const found = accessDiff(before, after, targets, NOW_MS);
+      const [old, next] = [before, after].map((set) => createDecide(compileSet(set), 1));
+      const differs = asked.some(([by, more]) =>
+        targets.some((target) => {
+          const call = callOf(more, [target]);
+          return old?.(call, by, () => NOW_MS).effect !== next?.(call, by, () => NOW_MS).effect;
+        }),
+      );
+      if (found.changes.length > 0) changed += 1;
+      else empty += 1;
+      return !(differs && found.exact && found.changes.length === 0);
+    }),
+    { numRuns: 150 },
+  );
+  t.ok(empty > 20 && changed > 5, `${empty} empty, ${changed} changed`);
+});
+
+async function run(cwd: string, argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ["", ""];
+  const command = createRulesCommand(() => ({ directory: join(cwd, "rules"), catalogue: CATALOGUE }));
+  const code = await command.run(argv, {
+    stdout: { write: (text: string) => (stdout += text) },
+    stderr: { write: (text: string) => (stderr += text) },
+    env: {},
+    cwd,
+    color: false,
+  });
+  return { code, stdout, stderr };
+}
+
+t.test("rules list, expand and diff", async (t) => {
+  const cwd = t.testdir({
+    rules: { "a.rules": "default allow\nfor team ml {\n  deny model gpt-4 as no owner ops until 2030-01-31\n}\n" },
+    next: { "a.rules": "default allow\n" },
+    bad: { "a.rules": "dney\n" },
+  });
+  t.same(await run(cwd, ["list"]), {
+    code: 0,
+    stdout:
+      "WHERE            ID  OWNER  RULE\nrules/a.rules:3  no  ops    deny model gpt-4 as no owner ops until 2030-01-31  [for team ml]\n",
+    stderr: "1 rule\n",
+  });
+  t.match(JSON.parse((await run(cwd, ["list", "--json"])).stdout), { rules: [{ id: "no", until: "2030-01-31", mode: "live" }] });
+  t.same(await run(cwd, ["expand", "gpt-4*"]), {
+    code: 0,
+    stdout: "MODEL        PROVIDER   PRICE\ngpt-4        openai      $60/M\ngpt-4o-mini  openai     $0.6/M\n",
+    stderr: "2 models\n",
+  });
+  t.match(JSON.parse((await run(cwd, ["expand", "claude*", "--json"])).stdout), { models: [{ model: "claude-opus-4" }] });
+  t.same(await run(cwd, ["diff", "rules", "next"]), { code: 2, stdout: "team ml\n  + gpt-4\n", stderr: "1 change\n" });
+  t.match(await run(cwd, ["diff", "rules", "rules"]), { code: 0, stdout: "", stderr: "nobody gains or loses anything\n" });
+  await t.rejects(run(cwd, ["diff", "rules", "bad"]), { exitCode: 2, message: /E102/ });
+  await t.rejects(run(cwd, ["diff", "rules"]), /NEW is missing/);
+});
