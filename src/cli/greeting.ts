@@ -17,9 +17,11 @@ export interface GreetingFacts {
   readonly cwd: string;
 }
 
-/** The rule that the shipped rules deny gpt-4 with, and what the last line to paste makes of it. */
+/** The alias of the key that the first start makes. */
+export const FIRST_KEY_ALIAS = "first-key";
+
+/** The rule that the shipped rules deny gpt-4 with. */
 const SHOWN_RULE = "deny model gpt-4 when price > 10";
-const EDITED_RULE = "deny model gpt-4 when price > 100";
 
 /** Asked for in the lines to paste where it is served, by wire: small and cheap. */
 const PREFERRED = [
@@ -44,7 +46,7 @@ export function greeting(facts: GreetingFacts): string {
       ? "Use a virtual key as $TOLLGATE_KEY below; make one with: npx tollgate keys create --alias NAME"
       : `Your first virtual key, shown this once:\n\n  ${firstKey}`,
     "",
-    ...examples(facts, firstKey ?? "$TOLLGATE_KEY"),
+    ...examples(facts),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -64,7 +66,8 @@ function shownDatabase(database: string, cwd: string): string {
   return near.startsWith("..") ? database : `sqlite:${near}`;
 }
 
-function examples({ url, catalogue, config, cwd }: GreetingFacts, key: string): string[] {
+function examples({ url, catalogue, config, cwd, firstKey }: GreetingFacts): string[] {
+  const key = firstKey ?? "$TOLLGATE_KEY";
   const served = servedModel(catalogue);
   if (served === null) return ["No model has a price yet, so none is served: see `models` in the README's config.", ""];
   const curl = served.wire === "openai" ? openaiCurl : anthropicCurl;
@@ -78,11 +81,18 @@ function examples({ url, catalogue, config, cwd }: GreetingFacts, key: string): 
     "",
     openaiCurl(url, key, "gpt-4"),
     "",
+    ...(firstKey === null ? [] : editedRule(shown)),
+    "Ctrl-C stops it. Keys, budgets, usage: npx tollgate --help",
+    "",
+  ];
+}
+
+/** An exception, and no other price: the tests beside the rule still hold, or the edit would not come into force. */
+function editedRule(file: string): string[] {
+  return [
     "Rules follow their files at once: after this edit, the request above is served.",
     "",
-    `  sed -i.bak 's/${SHOWN_RULE}$/${EDITED_RULE}/' ${shown}`,
-    "",
-    "Ctrl-C stops it. Keys, budgets, usage: npx tollgate --help",
+    `  sed -i.bak 's/^${SHOWN_RULE}$/& unless key ${FIRST_KEY_ALIAS}/' ${file}`,
     "",
   ];
 }

@@ -5,7 +5,7 @@ import type { Gateway } from "../gateway.ts";
 import { displayParts, hashKey, newKeySecret } from "../key-secret.ts";
 import { createLogger, type GatewayLog } from "../log.ts";
 import type { Command, Io } from "./command.ts";
-import { greeting } from "./greeting.ts";
+import { FIRST_KEY_ALIAS, greeting } from "./greeting.ts";
 import { parseOptions } from "./options.ts";
 
 const HELP = `Starts the gateway and serves until SIGTERM or SIGINT.
@@ -59,7 +59,7 @@ async function start(argv: readonly string[], io: Io): Promise<number> {
 function makeFirstKey({ store, pepper }: Gateway): string | null {
   if (store.accounts.listKeys().length > 0) return null;
   const secret = newKeySecret();
-  store.accounts.createKey({ alias: "first-key", hash: hashKey(secret, pepper), ...displayParts(secret) });
+  store.accounts.createKey({ alias: FIRST_KEY_ALIAS, hash: hashKey(secret, pepper), ...displayParts(secret) });
   return secret;
 }
 

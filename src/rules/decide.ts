@@ -1,11 +1,12 @@
 // Decides calls with a compiled set: what model and key fix is worked out once and memoised.
 import { LRUCache } from "lru-cache";
 import type { Call, Decision, Principal, Target } from "../types.ts";
+import { isBound } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule } from "./checked.ts";
 import type { CompiledDefault, CompiledSet } from "./compile.ts";
 import { type Bound, type Facts, NO, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { firedOf } from "./fired.ts";
-import { unknownIn } from "./interpret.ts";
+import { leavesOf, unknownIn } from "./interpret.ts";
 import type { Predicate } from "./predicates.ts";
 import { decisionOf, isAllowed, type TargetVerdict } from "./verdict.ts";
 
@@ -38,7 +39,7 @@ interface Plan {
   readonly open: readonly Predicate[];
   /** Most specific first; the last has no test. */
   readonly fallbacks: readonly Fallback[];
-  /** The decision when no open predicate holds and this is the only target; null until it is made, or cannot be shared. */
+  /** The decision when no open predicate holds and this is the only target; null until it is made, or while it cannot be shared. */
   settled: Decision | null;
 }
 
@@ -62,14 +63,21 @@ export function createDecide(set: CompiledSet, generation: number): Decide {
   };
 }
 
-/** Decides a call that one target can serve. A plan whose open predicates are quiet shares its allowing decision. */
+/** Decides a call that one target can serve. A plan whose open predicates are quiet shares its decision. */
 function decideOne(plan: Plan, facts: Facts, generation: number): Decision {
   const quiet = isQuiet(plan.open, facts);
   if (quiet && plan.settled !== null) return plan.settled;
   const verdict = verdictOf(plan, facts);
   const decision = decisionOf([verdict], () => facts, generation);
-  if (quiet && isAllowed(verdict) && plan.fallbacks.length === 1) plan.settled = decision;
+  if (quiet && plan.fallbacks.length === 1 && isShared(verdict)) plan.settled = decision;
   return decision;
+}
+
+/** Whether a decision says nothing of the request itself: a generated sentence quotes what its rule looked at. */
+function isShared(verdict: TargetVerdict): boolean {
+  const shown = verdict.denies[0];
+  if (isAllowed(verdict) || shown === undefined || shown.because !== null) return true;
+  return leavesOf(shown.fires).every(({ ref }) => isBound(ref.attribute));
 }
 
 function isQuiet(open: readonly Predicate[], facts: Facts): boolean {

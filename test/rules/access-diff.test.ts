@@ -6,7 +6,7 @@ import { createRulesCommand } from "../../src/cli/rules.ts";
 import { accessDiff } from "../../src/rules/access-diff.ts";
 import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
-import { caller, callOf, request, statements, targetList } from "./arbitrary.ts";
+import { caller, callOf, LETS, request, statements, targetList } from "./arbitrary.ts";
 import { CATALOGUE, checkedSet, GPT4, MINI, NOW_MS, OPUS } from "./samples.ts";
 
 const TARGETS = [GPT4, MINI, OPUS];
@@ -36,29 +36,41 @@ t.test("who gains and who loses, in the widest classes that are true", async (t)
 
 t.test("where the diff is exact and empty, no request is decided otherwise", async (t) => {
   let [empty, changed] = [0, 0];
+  const without = (rules: readonly string[], at: number): string[] =>
+    rules.filter((_rule, i) => i < LETS.length + 1 || i !== at);
   const pairs = statements.chain((rules) =>
-    fc.tuple(fc.constant(rules), fc.oneof(fc.shuffledSubarray(rules, { minLength: rules.length }), fc.subarray(rules, { minLength: rules.length - 1 }))),
+    fc.tuple(
+      fc.constant(rules),
+      fc.oneof(
+        { weight: 1, arbitrary: fc.shuffledSubarray(rules, { minLength: rules.length }) },
+        { weight: 3, arbitrary: fc.nat(rules.length - 1).map((at) => without(rules, at)) },
+      ),
+    ),
   );
   fc.assert(
-    fc.property(pairs, targetList, fc.array(fc.tuple(caller, request), { minLength: 20, maxLength: 20 }), ([a, b], targets, asked) => {
-      if (!b.some((rule) => /^default (allow|deny)$/.test(rule)) || b.filter((rule) => rule.startsWith("let")).length < 3) return true;
-      const [before, after] = [a, b].map((rules) => checkedSet(`${rules.join("\n")}\n`));
-      if (before === undefined || after === undefined) return false;
-      const found = accessDiff(before, after, targets, NOW_MS);
-      const [old, next] = [before, after].map((set) => createDecide(compileSet(set), 1));
-      const differs = asked.some(([by, more]) =>
-        targets.some((target) => {
-          const call = callOf(more, [target]);
-          return old?.(call, by, () => NOW_MS).effect !== next?.(call, by, () => NOW_MS).effect;
-        }),
-      );
-      if (found.changes.length > 0) changed += 1;
-      else empty += 1;
-      return !(differs && found.exact && found.changes.length === 0);
-    }),
-    { numRuns: 150 },
+    fc.property(
+      pairs,
+      targetList,
+      fc.array(fc.tuple(caller, request), { minLength: 20, maxLength: 20 }),
+      ([a, b], targets, asked) => {
+        const [before, after] = [a, b].map((rules) => checkedSet(`${rules.join("\n")}\n`));
+        if (before === undefined || after === undefined) return false;
+        const found = accessDiff(before, after, targets, NOW_MS);
+        const [old, next] = [before, after].map((set) => createDecide(compileSet(set), 1));
+        const differs = asked.some(([by, more]) =>
+          targets.some((target) => {
+            const call = callOf(more, [target]);
+            return old?.(call, by, () => NOW_MS).effect !== next?.(call, by, () => NOW_MS).effect;
+          }),
+        );
+        if (found.changes.length > 0) changed += 1;
+        else empty += 1;
+        return !(differs && found.exact && found.changes.length === 0);
+      },
+    ),
+    { numRuns: 50 },
   );
-  t.ok(empty > 20 && changed > 5, `${empty} empty, ${changed} changed`);
+  t.ok(empty > 10 && changed > 5, `${empty} empty, ${changed} changed`);
 });
 
 async function run(cwd: string, argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -86,15 +98,23 @@ t.test("rules list, expand and diff", async (t) => {
       "WHERE            ID  OWNER  RULE\nrules/a.rules:3  no  ops    deny model gpt-4 as no owner ops until 2030-01-31  [for team ml]\n",
     stderr: "1 rule\n",
   });
-  t.match(JSON.parse((await run(cwd, ["list", "--json"])).stdout), { rules: [{ id: "no", until: "2030-01-31", mode: "live" }] });
+  t.match(JSON.parse((await run(cwd, ["list", "--json"])).stdout), {
+    rules: [{ id: "no", until: "2030-01-31", mode: "live" }],
+  });
   t.same(await run(cwd, ["expand", "gpt-4*"]), {
     code: 0,
-    stdout: "MODEL        PROVIDER   PRICE\ngpt-4        openai      $60/M\ngpt-4o-mini  openai     $0.6/M\n",
+    stdout: "MODEL        PROVIDER   PRICE\ngpt-4        openai     $60/M\ngpt-4o-mini  openai    $0.6/M\n",
     stderr: "2 models\n",
   });
-  t.match(JSON.parse((await run(cwd, ["expand", "claude*", "--json"])).stdout), { models: [{ model: "claude-opus-4" }] });
+  t.match(JSON.parse((await run(cwd, ["expand", "claude*", "--json"])).stdout), {
+    models: [{ model: "claude-opus-4" }],
+  });
   t.same(await run(cwd, ["diff", "rules", "next"]), { code: 2, stdout: "team ml\n  + gpt-4\n", stderr: "1 change\n" });
-  t.match(await run(cwd, ["diff", "rules", "rules"]), { code: 0, stdout: "", stderr: "nobody gains or loses anything\n" });
+  t.match(await run(cwd, ["diff", "rules", "rules"]), {
+    code: 0,
+    stdout: "",
+    stderr: "nobody gains or loses anything\n",
+  });
   await t.rejects(run(cwd, ["diff", "rules", "bad"]), { exitCode: 2, message: /E102/ });
   await t.rejects(run(cwd, ["diff", "rules"]), /NEW is missing/);
 });
