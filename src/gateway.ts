@@ -14,7 +14,7 @@ import { Deadlines } from "./http/deadlines.ts";
 import { sendJson } from "./http/reply.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { createLedger } from "./ledger/engine.ts";
-import { createCatalogue } from "./llm/catalogue.ts";
+import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { AdminRoute, Host, Plugin } from "./plugin.ts";
 import { Providers } from "./providers.ts";
@@ -49,6 +49,7 @@ export interface Gateway {
   readonly adminUrl: string;
   /** The admin key when it was made up at start; null when the config has it. */
   readonly adminKeyMade: string | null;
+  readonly catalogue: Catalogue;
   readonly store: Store;
   readonly pepper: Buffer;
   /** Reads the rule files now. */
@@ -133,7 +134,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     await drain(pipeline, data, config.limits.drainMs);
     await closeAll(closers, log);
   });
-  return { url, adminUrl, adminKeyMade, store, pepper, reloadRules, close };
+  return { url, adminUrl, adminKeyMade, catalogue: providers.catalogue, store, pepper, reloadRules, close };
 }
 
 async function openProviders(config: Config, clock: Clock, closers: (() => unknown)[]): Promise<Providers> {

@@ -1,5 +1,4 @@
 // `tollgate run`: starts the gateway, shows how to use it, and obeys signals.
-import { systemClock } from "../clock.ts";
 import { loadConfig } from "../config.ts";
 import type { Gateway } from "../gateway.ts";
 import { displayParts, hashKey, newKeySecret } from "../key-secret.ts";
@@ -7,6 +6,9 @@ import { createLogger, type GatewayLog } from "../log.ts";
 import type { Command, Io } from "./command.ts";
 import { FIRST_KEY_ALIAS, greeting } from "./greeting.ts";
 import { parseOptions } from "./options.ts";
+
+/** How often a gateway that npm started looks whether npm is still there, milliseconds. */
+const PARENT_LOOK_MS = 250;
 
 const HELP = `Starts the gateway and serves until SIGTERM or SIGINT.
 
@@ -39,18 +41,14 @@ async function start(argv: readonly string[], io: Io): Promise<number> {
   const config = loadConfig({ path: values.config, cwd: io.cwd, env: io.env });
   // The gateway and all it is made of load only when it starts: `tollgate --help` reads this file too.
   const { startGateway } = await import("../gateway.ts");
-  const { createCatalogue } = await import("../llm/catalogue.ts");
   const log = createLogger(config.log, { tty: process.stderr.isTTY, color: io.color });
   const gateway = await startGateway(config, { log: log.logger, env: io.env });
-  const stopped = untilStopped(gateway, log);
+  const stopped = untilStopped(gateway, log, io);
   const firstKey = makeFirstKey(gateway);
-  const { url, adminUrl, adminKeyMade } = gateway;
+  const { url, adminUrl, adminKeyMade, catalogue } = gateway;
   if (values.json)
     io.stdout.write(`${JSON.stringify({ url, admin_url: adminUrl, admin_key: adminKeyMade, key: firstKey })}\n`);
-  else {
-    const catalogue = createCatalogue({ ...config, nowMs: systemClock.nowMs() });
-    io.stdout.write(greeting({ url, adminUrl, adminKeyMade, firstKey, config, catalogue, cwd: io.cwd }));
-  }
+  else io.stdout.write(greeting({ url, adminUrl, adminKeyMade, firstKey, config, catalogue, cwd: io.cwd }));
   log.logger.info({ url, admin_url: adminUrl, pid: process.pid }, "listening");
   return stopped;
 }
@@ -64,7 +62,7 @@ function makeFirstKey({ store, pepper }: Gateway): string | null {
 }
 
 /** Obeys signals; resolves with the exit code. */
-function untilStopped(gateway: Gateway, { logger, reopen, flush }: GatewayLog): Promise<number> {
+function untilStopped(gateway: Gateway, { logger, reopen, flush }: GatewayLog, io: Io): Promise<number> {
   process.on("SIGHUP", () => {
     reopen();
     void gateway.reloadRules().then((load) => {
@@ -87,5 +85,17 @@ function untilStopped(gateway: Gateway, { logger, reopen, flush }: GatewayLog): 
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
+    // npm's shell passes SIGTERM on to nobody: it dies, and what it ran is left behind with the port.
+    if (io.env.npm_lifecycle_event !== undefined) whenOrphaned(() => stop("the end of npm"));
   });
+}
+
+/** Calls back once the process that started this one has ended. */
+function whenOrphaned(callBack: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    callBack();
+  }, PARENT_LOOK_MS).unref();
 }
