@@ -44,8 +44,10 @@ for (const size of values.sizes.split(",").map(Number)) {
   await add("simple", "cel-js", celJs(simple));
   await add("mixed", "tollgate", tollgate(mixedText(size)));
   await add("mixed", "plain walk", plainWalk(mixedText(size)));
-  const counts = new Set(rows.filter((row) => row.rules === size && row.form === "simple").map(({ denied }) => denied));
-  if (counts.size > 1 && !rows.some((row) => row.decisions < asked.length)) {
+  // Those that were too slow to see all requests cannot be compared.
+  const whole = rows.filter((row) => row.rules === size && row.form === "simple" && row.decisions >= asked.length);
+  const counts = new Set(whole.map(({ denied }) => denied));
+  if (counts.size > 1) {
     throw new Error(`the subjects do not agree: ${[...counts].join(", ")} denied`);
   }
 }

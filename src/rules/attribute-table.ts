@@ -3,7 +3,6 @@ import type { Call, Principal, Subject, Target } from "../types.ts";
 import type { Attribute, ValueType } from "./attributes.ts";
 import type { Vocabulary } from "./catalogue.ts";
 import type { Fact } from "./facts.ts";
-import { parseIp } from "./ip.ts";
 import { type LocalTime, WEEKDAYS } from "./local-time.ts";
 import * as request from "./request-facts.ts";
 
@@ -152,7 +151,7 @@ const TABLE: readonly Attribute[] = [
     (call, _target, param) => request.metadataOf(call, param),
     { takesParam: true, mayLack: true, optional: true },
   ),
-  byRequest("ip", "ip", "the client's address, after trusted proxies", (call) => parseIp(call.ip) ?? undefined, {
+  byRequest("ip", "ip", "the client's address, after trusted proxies", (call) => request.ipOf(call), {
     mayLack: true,
   }),
   byNow("time", "time", "local time of day", (local) => local.minute),

@@ -1,12 +1,13 @@
 // From rule files' texts to a rule set that can decide, or to the report that says why not.
 import { createHash } from "node:crypto";
 import { type RuleCatalogue, vocabularyOf } from "./catalogue.ts";
-import { checkFiles } from "./check.ts";
+import { checkSteps } from "./check.ts";
 import type { CheckedSet } from "./checked.ts";
 import { type Diagnostic, diagnostic, sortDiagnostics } from "./diagnostics.ts";
-import { parseFile, type StatementCache } from "./parse.ts";
-import { runTests, type TestRun, testFindings, untestedDenies } from "./run-tests.ts";
+import { type ParsedFile, parseSteps, type StatementCache } from "./parse.ts";
+import { type TestRun, testFindings, testSteps, untestedDenies } from "./run-tests.ts";
 import type { Source } from "./source.ts";
+import { finish, type Steps } from "./steps.ts";
 
 /** What building came to. */
 export interface Built {
@@ -49,17 +50,28 @@ export function mergeSnapshots(snapshots: readonly Snapshot[]): Snapshot {
 
 /** Parses and checks a snapshot, and runs its tests. @param nowMs wall clock, milliseconds since the epoch. */
 export function build(snapshot: Snapshot, catalogue: RuleCatalogue, cache: StatementCache, nowMs: number): Built {
+  return finish(buildSteps(snapshot, catalogue, cache, nowMs));
+}
+
+/** The same in steps. */
+export function* buildSteps(
+  snapshot: Snapshot,
+  catalogue: RuleCatalogue,
+  cache: StatementCache,
+  nowMs: number,
+): Steps<Built> {
   const broken = snapshot.unreadable.map(({ name, reason }) => unreadable(name, reason));
   if (snapshot.sources.length === 0) {
     const help = "rules live in files that end in `.rules`; without one nothing is allowed or denied";
     const missing = diagnostic("E218", null, { start: 0, end: 0 }, "there is no rule file", help);
     return { set: null, checked: null, tests: [], diagnostics: broken.length > 0 ? broken : [missing] };
   }
-  const files = snapshot.sources.map((source) => parseFile(source, cache));
+  const files: ParsedFile[] = [];
+  for (const source of snapshot.sources) files.push(yield* parseSteps(source, cache));
   cache.turn();
   const vocabulary = vocabularyOf(catalogue);
-  const checked = checkFiles(files, vocabulary, nowMs);
-  const runs = checked.set === null ? [] : runTests(checked.set, vocabulary);
+  const checked = yield* checkSteps(files, vocabulary, nowMs);
+  const runs = checked.set === null ? [] : yield* testSteps(checked.set, vocabulary);
   const failed = testFindings(runs);
   const hints = checked.set === null ? [] : untestedDenies(checked.set, runs);
   const findings =

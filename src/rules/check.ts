@@ -12,6 +12,7 @@ import { lint } from "./lint.ts";
 import { type Zone, zoneOf } from "./local-time.ts";
 import { type ParsedFile, shift } from "./parse.ts";
 import { byPlace, whereOf } from "./source.ts";
+import { finish, type Steps } from "./steps.ts";
 import { quote } from "./syntax-error.ts";
 
 /** What a check came to. `set` is null when there is an error: no statement of a broken set is ever compiled. */
@@ -22,6 +23,11 @@ export interface Checked {
 
 /** @param nowMs wall clock, for `until`, milliseconds since the epoch. */
 export function checkFiles(files: readonly ParsedFile[], vocabulary: Vocabulary, nowMs: number): Checked {
+  return finish(checkSteps(files, vocabulary, nowMs));
+}
+
+/** The same in steps. */
+export function* checkSteps(files: readonly ParsedFile[], vocabulary: Vocabulary, nowMs: number): Steps<Checked> {
   const set = new CheckSet(vocabulary, nowMs);
   for (const error of files.flatMap((file) => file.errors)) set.add(error);
   const placed = files.flatMap((file) => place(set, file));
@@ -30,6 +36,7 @@ export function checkFiles(files: readonly ParsedFile[], vocabulary: Vocabulary,
   const defaults: CheckedDefault[] = [];
   const tests: CheckedTest[] = [];
   for (const { tree, place } of placed) {
+    yield;
     if (tree.kind === "rule") addRule(set, rules, tree, [], place);
     else if (tree.kind === "scope") for (const rule of tree.rules) addRule(set, rules, rule, tree.scope, place);
     else if (tree.kind === "default") addDefault(set, defaults, tree, place);
@@ -44,7 +51,7 @@ export function checkFiles(files: readonly ParsedFile[], vocabulary: Vocabulary,
     tests: tests.sort(byPlace),
   };
   checkIds(set, checked);
-  if (!set.hasErrors) lint(set, checked);
+  if (!set.hasErrors) yield* lint(set, checked);
   return { set: set.hasErrors ? null : checked, diagnostics: sortDiagnostics(set.findings) };
 }
 

@@ -3,6 +3,7 @@ import { type AttributeRef, readBound } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule, CheckedSet, Cond } from "./checked.ts";
 import type { Bound } from "./facts.ts";
 import { type Binder, compileCond, type Residual } from "./predicates.ts";
+import { finish, type Steps } from "./steps.ts";
 
 /** A rule, compiled. */
 export interface CompiledRule {
@@ -27,11 +28,17 @@ export interface CompiledSet {
 
 /** Compiles a set. Rules that are `off` are left out. */
 export function compileSet(set: CheckedSet): CompiledSet {
-  const rules = set.rules.filter(({ mode }) => mode !== "off").map(compileRule);
+  return finish(compileSteps(set));
+}
+
+/** The same in steps. */
+export function* compileSteps(set: CheckedSet): Steps<CompiledSet> {
   const everywhere: CompiledRule[] = [];
   const indexes: Index[] = [];
-  for (const compiled of rules) {
-    const key = indexKey(compiled.rule.fires);
+  for (const [rank, rule] of set.rules.filter(({ mode }) => mode !== "off").entries()) {
+    yield;
+    const compiled = compileRule(rule, rank);
+    const key = indexKey(rule.fires);
     if (key === null) everywhere.push(compiled);
     else fileUnder(indexes, key, compiled);
   }

@@ -43,10 +43,13 @@ export const CODES = Object.freeze({
   W303: "the same rule twice",
   W304: "an `allow` or a `shadow` that changes nothing",
   W305: "`until` is past",
-  W306: "a deny that a caller can dodge",
+  W306: "a `deny` or `only` that a caller can dodge",
   W307: "a rule that none of the models it names can meet",
   W308: "one id for different rules",
   W309: "an `@name` that nothing uses",
+  W310: "a rule that another one covers",
+  W311: "`only` rules that leave no model",
+  W312: "conditions that never hold together",
   I401: "a live `deny` or `only` that no `test` meets",
 } as const);
 

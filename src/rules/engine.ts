@@ -1,19 +1,22 @@
 // The rule service: loads a directory's rules, swaps them in whole, keeps the last good set, decides.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Call, Clock, Decision, Principal } from "../types.ts";
-import { build, type Snapshot } from "./build.ts";
+import { buildSteps, type Snapshot } from "./build.ts";
 import type { RuleCatalogue } from "./catalogue.ts";
-import { compileSet } from "./compile.ts";
+import { compileSteps } from "./compile.ts";
 import { createDecide, type Decide } from "./decide.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import { readDirectory } from "./load.ts";
 import { StatementCache } from "./parse.ts";
 import { renderText } from "./render.ts";
 import type { RuleLoad, RuleService } from "./service.ts";
+import { finishInSlices } from "./steps.ts";
 import { watchDirectory } from "./watch.ts";
 
 /** Hex digits of the hash that people see. */
 const HASH_DIGITS = 12;
+/** While rules are loaded, requests are served at least so often, milliseconds. */
+const SLICE_MS = 5;
 /** Findings in a load's report. */
 const FINDINGS_MAX = 50;
 /** Files that are being written are read again after so long, until two readings agree, milliseconds. */
@@ -70,7 +73,7 @@ class RuleEngine implements RuleService {
       this.inTurn(async () => {
         const snapshot = await this.steadySnapshot(signal);
         if (snapshot === null || signal.aborted) return;
-        const load = this.take(snapshot);
+        const load = await this.take(snapshot);
         if (load.changed) onLoad(load);
       }).catch((error: unknown) => this.options.log?.error({ err: error }, "looking for changed rules failed")),
     );
@@ -105,13 +108,15 @@ class RuleEngine implements RuleService {
   }
 
   /** Brings a snapshot into force, or reports why it cannot be. */
-  private take(snapshot: Snapshot): RuleLoad {
+  private async take(snapshot: Snapshot): Promise<RuleLoad> {
     if (this.last !== null && snapshot.hash === this.tried) return { ...this.last, changed: false };
-    const { set, diagnostics } = build(snapshot, this.options.catalogue, this.cache, this.nowMs());
+    const steps = buildSteps(snapshot, this.options.catalogue, this.cache, this.nowMs());
+    const { set, diagnostics } = await finishInSlices(steps, SLICE_MS);
     if (set !== null) {
+      const compiled = await finishInSlices(compileSteps(set), SLICE_MS);
       this.generation += 1;
       this.inForce = {
-        decide: createDecide(compileSet(set), this.generation),
+        decide: createDecide(compiled, this.generation),
         hash: snapshot.hash.slice(0, HASH_DIGITS),
         files: snapshot.sources.length,
         rules: set.rules.length,

@@ -3,27 +3,35 @@ import type { Target } from "../types.ts";
 import type { CheckSet } from "./check-context.ts";
 import type { CheckedRule, CheckedSet, Cond, Leaf } from "./checked.ts";
 import { type Code, diagnostic } from "./diagnostics.ts";
-import { NO, negate, type Tri, UNKNOWN } from "./facts.ts";
+import { NO, negate, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { holds, truthOf } from "./interpret.ts";
+import { lintSets } from "./lint-sets.ts";
 import { whereOf } from "./source.ts";
+import type { Steps } from "./steps.ts";
 import { condText } from "./written.ts";
 
 /** Adds warnings for a set whose rules could be checked. */
-export function lint(set: CheckSet, { rules, defaults }: CheckedSet): void {
+export function* lint(set: CheckSet, { rules, defaults }: CheckedSet): Steps<void> {
   const anyDefaultDeny = defaults.some(({ effect }) => effect === "deny");
   const byText = new Map<string, CheckedRule>();
   const byId = new Map<string, CheckedRule>();
+  const twins = new Set<CheckedRule>();
   for (const rule of rules) {
+    yield;
     const text = ruleText(rule);
     const twin = byText.get(text);
     if (twin === undefined) byText.set(text, rule);
-    else warn(set, rule, "W303", "the same rule stands twice", `the other is at ${whereOf(twin)}`);
+    else {
+      twins.add(rule);
+      warn(set, rule, "W303", "the same rule stands twice", `the other is at ${whereOf(twin)}`);
+    }
     const namesake = byId.get(rule.id);
     if (namesake === undefined) byId.set(rule.id, rule);
     else if (twin === undefined)
       warn(set, rule, "W308", `the id \`${rule.id}\` names two rules`, `the other is at ${whereOf(namesake)}`);
     lintRule(set, rule, anyDefaultDeny);
   }
+  yield* lintSets(set, rules, twins);
 }
 
 function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): void {
@@ -49,23 +57,35 @@ function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): vo
       "compare its price with theirs",
     );
   }
-  if (rule.effect === "deny" && rule.mode === "live" && canBeDodged(rule.fires)) {
+  if ((rule.effect === "deny" || rule.effect === "only") && rule.mode === "live" && canBeDodged(rule.fires)) {
     warn(
       set,
       rule,
       "W306",
-      "a caller can dodge this deny by leaving out a header or metadata",
+      `a caller can dodge this \`${rule.effect}\` by leaving out a header or metadata`,
       "deny what is not the expected value: `!=` or `not in` also match what is left out",
     );
   }
 }
 
-/** Whether a rule that names models can hold for one of them; models that the catalogue lacks are W301's. */
+/** Whether a rule that names models or providers can hold for one of them; names that the catalogue lacks are W301's. */
 function isPossible(cond: Cond, targets: ReadonlyMap<string, readonly Target[]>): boolean {
-  const models = requiredModels(cond);
-  if (models === null) return true;
-  const named = [...models].flatMap((model) => targets.get(model) ?? []);
+  const naming = namingLeaves(cond);
+  if (naming.length === 0) return true;
+  const named = [...candidatesFor(naming, targets)].filter((target) =>
+    naming.every((leaf) => truthFor(leaf, target) === YES),
+  );
   return named.length === 0 || named.some((target) => truthOf(cond, (leaf) => truthFor(leaf, target)) !== NO);
+}
+
+/** Only the targets of exact names are looked at, where there are such. */
+function candidatesFor(naming: readonly Leaf[], targets: ReadonlyMap<string, readonly Target[]>): readonly Target[] {
+  for (const { ref, test } of naming) {
+    if (ref.attribute.name === "model" && test.kind === "names" && test.globs.length === 0) {
+      return test.exact.flatMap((name) => targets.get(name) ?? []);
+    }
+  }
+  return [...targets.values()].flat();
 }
 
 /** Only what the model fixes is known here. */
@@ -75,11 +95,11 @@ function truthFor(leaf: Leaf, target: Target): Tri {
   return leaf.negated ? negate(truth) : truth;
 }
 
-/** The exact models without one of which the condition is false; null when any may do. */
-function requiredModels(cond: Cond): ReadonlySet<string> | null {
-  if (cond.kind === "and") return cond.parts.map(requiredModels).find((models) => models !== null) ?? null;
-  if (cond.kind !== "test" || cond.negated || cond.ref.attribute.name !== "model") return null;
-  return cond.test.kind === "names" && cond.test.globs.length === 0 ? new Set(cond.test.exact) : null;
+/** The models and providers without which the condition is false. */
+function namingLeaves(cond: Cond): Leaf[] {
+  if (cond.kind === "and") return cond.parts.flatMap(namingLeaves);
+  if (cond.kind !== "test" || cond.negated || cond.test.kind !== "names") return [];
+  return cond.ref.attribute.name === "model" || cond.ref.attribute.name === "provider" ? [cond] : [];
 }
 
 /** Whether leaving out what is optional alone makes the condition false, whatever else holds. */

@@ -6,6 +6,7 @@ import { lex } from "./lexer.ts";
 import { explain } from "./mistakes.ts";
 import type { Source } from "./source.ts";
 import { splitStatements } from "./split.ts";
+import { finish, type Steps } from "./steps.ts";
 import { RuleSyntaxError } from "./syntax-error.ts";
 
 /** A statement in its place. */
@@ -47,9 +48,15 @@ export class StatementCache {
 
 /** Parses a file; every broken statement gives one error, the others their trees. */
 export function parseFile(source: Source, cache: StatementCache): ParsedFile {
+  return finish(parseSteps(source, cache));
+}
+
+/** The same in steps. */
+export function* parseSteps(source: Source, cache: StatementCache): Steps<ParsedFile> {
   const statements: PlacedStatement[] = [];
   const errors: Diagnostic[] = [];
   for (const { text, offset } of splitStatements(source.text)) {
+    yield;
     const parsed = cache.parse(text);
     if ("tree" in parsed) statements.push({ source, offset, tree: parsed.tree });
     else {

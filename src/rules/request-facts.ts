@@ -1,5 +1,6 @@
 // Reads from request bodies, per wire format. A field left out has its declared value; a malformed one is unknown.
 import type { Call, JsonObject, Target } from "../types.ts";
+import { type Ip, parseIp } from "./ip.ts";
 
 /** How deep the search for images goes. */
 const DEPTH_MAX = 12;
@@ -20,6 +21,21 @@ export function temperatureOf(call: Call): number | undefined {
 export function reasoningEffortOf(call: Call): string | undefined {
   const value = effortField(call) ?? "default";
   return typeof value === "string" ? value.toLowerCase() : undefined;
+}
+
+/** Addresses last read, so that several rules and requests parse one once. */
+const addresses = new Map<string, Ip | undefined>();
+/** When so many are kept, all are dropped. */
+const ADDRESSES_MAX = 1_000;
+
+/** The client's address; unknown when it cannot be read. */
+export function ipOf({ ip }: Call): Ip | undefined {
+  const known = addresses.get(ip);
+  if (known !== undefined || addresses.has(ip)) return known;
+  if (addresses.size >= ADDRESSES_MAX) addresses.clear();
+  const parsed = parseIp(ip) ?? undefined;
+  addresses.set(ip, parsed);
+  return parsed;
 }
 
 /** How many tools the model is offered; 0 when left out. */

@@ -8,6 +8,7 @@ import { explainRule } from "./explain-rule.ts";
 import { type Facts, NO, YES } from "./facts.ts";
 import { inForce, interpret, leafTruth, leavesOf } from "./interpret.ts";
 import { type Scenario, scenarioOf } from "./scenario.ts";
+import { finish, type Steps } from "./steps.ts";
 import { decisionOf, isAllowed, type TargetVerdict } from "./verdict.ts";
 
 /** What one test came to. */
@@ -22,7 +23,17 @@ export interface TestRun {
 
 /** Runs every test of a set, in order of (file, place). */
 export function runTests(set: CheckedSet, vocabulary: Pick<Vocabulary, "targets">): TestRun[] {
-  return set.tests.map((test) => runTest(set, test, vocabulary));
+  return finish(testSteps(set, vocabulary));
+}
+
+/** The same in steps. */
+export function* testSteps(set: CheckedSet, vocabulary: Pick<Vocabulary, "targets">): Steps<TestRun[]> {
+  const runs: TestRun[] = [];
+  for (const test of set.tests) {
+    yield;
+    runs.push(runTest(set, test, vocabulary));
+  }
+  return runs;
 }
 
 function runTest(set: CheckedSet, test: CheckedTest, vocabulary: Pick<Vocabulary, "targets">): TestRun {

@@ -2,13 +2,15 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import t from "tap";
+import { build, snapshotOf } from "../../src/rules/build.ts";
 import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
 import { interpret } from "../../src/rules/interpret.ts";
+import { StatementCache } from "../../src/rules/parse.ts";
 import { decisionOf } from "../../src/rules/verdict.ts";
 import type { Call, Decision, Principal, Target } from "../../src/types.ts";
 import { caller, callOf, moment, request, statements, targetList } from "./arbitrary.ts";
-import { checkedSet } from "./samples.ts";
+import { checkedSet, NOW_MS, source } from "./samples.ts";
 
 const RUNS = { numRuns: 400 };
 
@@ -108,3 +110,38 @@ t.test("a price that becomes unknown never turns a deny into an allow", async ()
     RUNS,
   );
 });
+
+t.test(
+  "a rule that is called covered, idle or, all being known, impossible can go without any decision changing",
+  async (t) => {
+    const seen = new Map<string, number>();
+    const idle = new Set(["W303", "W304", "W310", "W312"]);
+    fc.assert(
+      fc.property(
+        statements,
+        targetList,
+        fc.array(fc.tuple(caller, request, moment), { minLength: 8, maxLength: 8 }),
+        (rules, targets, asked) => {
+          const text = `${rules.join("\n")}\n`;
+          const { diagnostics } = build(snapshotOf([source(text)]), { models: () => [] }, new StatementCache(), NOW_MS);
+          const full = compiled(rules);
+          return diagnostics.every(({ code, span }) => {
+            if (!idle.has(code)) return true;
+            seen.set(code, (seen.get(code) ?? 0) + 1);
+            const without = compiled(rules.filter((rule) => rule !== text.slice(span.start, span.end)));
+            return asked.every(([by, more, nowMs]) => {
+              const call = callOf(more, targets);
+              const before = full(call, by, nowMs);
+              // What is unknown may be both: a deny counts that as a match.
+              if (code === "W312" && before.unknown.length > 0) return true;
+              const models = (decision: Decision): string => decision.targets.map(({ model }) => model).join();
+              return models(before) === models(without(call, by, nowMs));
+            });
+          });
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+    t.ok((seen.get("W310") ?? 0) > 10 && (seen.get("W312") ?? 0) > 5, JSON.stringify([...seen]));
+  },
+);

@@ -324,3 +324,23 @@ t.test(
     t.equal(bench.service.decide(call({ targets: [MINI] }), principal()).effect, "allow");
   },
 );
+
+t.test("a large set is loaded in slices, and decided by the rules before until it is whole", async (t) => {
+  const directory = t.testdir({ "a.rules": ALLOW });
+  const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0 };
+  const service = createRuleService({ directory, catalogue: CATALOGUE, clock });
+  await service.load();
+  const many = Array.from({ length: 3_000 }, (_, i) => `deny model gpt-4 for team t${i} when max_tokens > ${i}\n`);
+  writeFileSync(join(directory, "a.rules"), `${DENY}${many.join("")}`);
+  let [turns, loaded] = [0, false];
+  const loading = service.load().then(() => {
+    loaded = true;
+  });
+  for (; !loaded; turns += 1) {
+    t.equal(service.decide(call(), principal()).effect, "allow");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await loading;
+  t.ok(turns > 5, `${turns} turns of the event loop`);
+  t.equal(service.decide(call(), principal()).effect, "deny");
+});

@@ -45,8 +45,9 @@ export async function gatewayFolder(
 
 /** Starts it on a folder and resolves once it listens; it is killed when the test ends. */
 export async function spawnGateway(t: Test, directory: string): Promise<GatewayProcess> {
-  const args = [ENTRY, "run", "--config", join(directory, "tollgate.yaml"), "--json"];
-  const child = spawn(process.execPath, args, { env: {}, stdio: ["ignore", "pipe", "pipe"] });
+  const run = [process.execPath, ENTRY, "run", "--config", join(directory, "tollgate.yaml"), "--json"];
+  // Without the loader that tap puts into the environment: it listens for signals too.
+  const child = spawn("/usr/bin/env", ["-i", ...run], { stdio: ["ignore", "pipe", "pipe"] });
   t.teardown(() => child.kill("SIGKILL"));
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
