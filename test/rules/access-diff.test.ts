@@ -1,4 +1,5 @@
 // `tollgate rules`: the access diff misses nothing, and what the subcommands print.
+
 import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
@@ -6,6 +7,7 @@ import { createRulesCommand } from "../../src/cli/rules.ts";
 import { accessDiff } from "../../src/rules/access-diff.ts";
 import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
+import { type Ran, runIn } from "../support/cli.ts";
 import { caller, callOf, LETS, request, statements, targetList } from "./arbitrary.ts";
 import { CATALOGUE, checkedSet, GPT4, MINI, NOW_MS, OPUS } from "./samples.ts";
 
@@ -73,17 +75,9 @@ t.test("where the diff is exact and empty, no request is decided otherwise", asy
   t.ok(empty > 10 && changed > 0, `${empty} empty, ${changed} changed`);
 });
 
-async function run(cwd: string, argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  let [stdout, stderr] = ["", ""];
+async function run(cwd: string, argv: readonly string[]): Promise<Ran> {
   const command = createRulesCommand(() => ({ directory: join(cwd, "rules"), catalogue: CATALOGUE }));
-  const code = await command.run(argv, {
-    stdout: { write: (text: string) => (stdout += text) },
-    stderr: { write: (text: string) => (stderr += text) },
-    env: {},
-    cwd,
-    color: false,
-  });
-  return { code, stdout, stderr };
+  return runIn(cwd, command.run, argv);
 }
 
 t.test("rules list, expand and diff", async (t) => {

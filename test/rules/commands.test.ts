@@ -1,10 +1,12 @@
 // `tollgate test` and `tollgate explain`: what they print where, and how they exit.
+
 import { join } from "node:path";
 import t from "tap";
 import { createCheckCommand } from "../../src/cli/check.ts";
 import type { Command } from "../../src/cli/command.ts";
 import { createExplainCommand } from "../../src/cli/explain.ts";
 import { createTestCommand } from "../../src/cli/test.ts";
+import { type Ran, runIn } from "../support/cli.ts";
 import { CATALOGUE } from "./samples.ts";
 
 const RULES = `version 1
@@ -19,23 +21,9 @@ const TESTS = `test "dear" {
 }
 `;
 
-interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 async function run(cwd: string, of: typeof createTestCommand, argv: readonly string[]): Promise<Ran> {
-  let [stdout, stderr] = ["", ""];
   const command: Command = of(() => ({ directory: join(cwd, "rules"), catalogue: CATALOGUE }));
-  const code = await command.run(argv, {
-    stdout: { write: (text: string) => (stdout += text) },
-    stderr: { write: (text: string) => (stderr += text) },
-    env: {},
-    cwd,
-    color: false,
-  });
-  return { code, stdout, stderr };
+  return runIn(cwd, command.run, argv);
 }
 
 t.test("test: what passes is listed, what fails is explained", async (t) => {

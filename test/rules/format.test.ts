@@ -1,4 +1,5 @@
 // `tollgate fmt`: comments stay, twice is once, and the meaning is the same.
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -8,6 +9,7 @@ import { createFmtCommand } from "../../src/cli/fmt.ts";
 import { lineDiff } from "../../src/cli/line-diff.ts";
 import { format } from "../../src/rules/format.ts";
 import { parseFile, StatementCache } from "../../src/rules/parse.ts";
+import { type Ran, runIn } from "../support/cli.ts";
 import { goldenFiles } from "../support/golden-file.ts";
 import { statements } from "./arbitrary.ts";
 import { CATALOGUE, source } from "./samples.ts";
@@ -85,17 +87,9 @@ t.test("the shipped rules and the golden files keep their meaning", async (t) =>
   }
 });
 
-async function run(cwd: string, argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  let [stdout, stderr] = ["", ""];
+async function run(cwd: string, argv: readonly string[]): Promise<Ran> {
   const command: Command = createFmtCommand(() => ({ directory: join(cwd, "rules"), catalogue: CATALOGUE }));
-  const code = await command.run(argv, {
-    stdout: { write: (text: string) => (stdout += text) },
-    stderr: { write: (text: string) => (stderr += text) },
-    env: {},
-    cwd,
-    color: false,
-  });
-  return { code, stdout, stderr };
+  return runIn(cwd, command.run, argv);
 }
 
 t.test("the command writes, checks or shows", async (t) => {

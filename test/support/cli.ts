@@ -10,9 +10,19 @@ export interface Ran {
 }
 
 /** Runs one command line in a folder. */
-export async function tollgate(cwd: string, argv: readonly string[], env: Io["env"] = {}): Promise<Ran> {
+export function tollgate(cwd: string, argv: readonly string[], env: Io["env"] = {}): Promise<Ran> {
+  return runIn(cwd, main, argv, env);
+}
+
+/** Runs a command, or the whole command line, in a folder. */
+export async function runIn(
+  cwd: string,
+  run: (argv: readonly string[], io: Io) => Promise<number>,
+  argv: readonly string[],
+  env: Io["env"] = {},
+): Promise<Ran> {
   let [stdout, stderr] = ["", ""];
-  const code = await main(argv, {
+  const code = await run(argv, {
     stdout: { write: (text: string) => (stdout += text) },
     stderr: { write: (text: string) => (stderr += text) },
     env,
