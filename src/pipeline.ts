@@ -94,7 +94,7 @@ export class Pipeline {
 
   /** Every plugin must allow; what is left are the targets that all allow. Without such a plugin nothing is forbidden. */
   async #authorize(call: Call, principal: Principal): Promise<Decision> {
-    let decision = UNRULED(call);
+    let decision = unruled(call);
     for (const { hooks } of this.#authorizers) {
       const next = await hooks.authorize(call, principal);
       decision = this.#authorizers.length === 1 ? next : both(decision, next);
@@ -211,7 +211,7 @@ export class Pipeline {
 }
 
 /** The decision where no plugin decides. */
-function UNRULED(call: Call): Decision {
+function unruled(call: Call): Decision {
   return {
     effect: "allow",
     targets: call.targets,
