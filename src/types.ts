@@ -52,6 +52,37 @@ export interface Principal {
 /** A calendar window: resets at local midnight of the time zone it is computed in; `total` never resets. */
 export type BudgetWindow = "day" | "week" | "month" | "year" | "total";
 
+/** What a quota is counted in. `concurrent` counts requests in flight: it is given back when they end. */
+export type QuotaUnit = "nano-usd" | "tokens" | "requests" | "concurrent";
+
+/**
+ * When what was used stops counting. `calendar`: at the period's local start in `zone` (IANA name). `every`: windows of
+ * a fixed length that begin at multiples of it since the epoch. `sliding`: whatever was used in the last so many
+ * milliseconds counts. `none`: only what is in flight (unit `concurrent`).
+ */
+export type QuotaWindow =
+  | { readonly kind: "calendar"; readonly period: BudgetWindow; readonly zone: string }
+  | { readonly kind: "every"; readonly durationMs: number }
+  | { readonly kind: "sliding"; readonly durationMs: number }
+  | { readonly kind: "none" };
+
+/** One counter of a `limit` or `budget` statement that applies to a request. Frozen; the same object while the rules last. */
+export interface RuleQuota {
+  /**
+   * Stable name of the counter: the same for the same statement, whatever its amount and its place in the file, and
+   * for the same values of its `by`.
+   */
+  readonly id: string;
+  readonly ruleId: string;
+  /** As people read it: `limit 100 requests per 1m for key ci-bot`. */
+  readonly label: string;
+  readonly unit: QuotaUnit;
+  readonly limit: bigint;
+  readonly window: QuotaWindow;
+  /** The rule's `because`, shown to the caller; null for a generated sentence. */
+  readonly because: string | null;
+}
+
 /** A money budget kept on a key, team, user or organisation. */
 export interface Budget {
   readonly id: string;
@@ -167,6 +198,11 @@ export interface Decision {
   readonly unknown: readonly string[];
   /** Ids of `warn` rules that matched: they decide nothing. Left out when there are none. */
   readonly warnings?: readonly string[];
+  /**
+   * The `limit` and `budget` statements that apply, by allowed target; each id once a target. Left out when there are
+   * none.
+   */
+  readonly quotas?: ReadonlyMap<Target, readonly RuleQuota[]>;
   /** Generation of the rule set that decided; 0 when none did. */
   readonly generation: number;
 }
