@@ -83,6 +83,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   closers.push(() => store.close());
   const pepper = loadPepper(config, options.env, store.accounts);
   const providers = await openProviders(config, clock, closers);
+  // The plugins' own are added once they are set up: rules are loaded when they are started.
   const attributes = estimateAttributes((call, target) => providers.bound(call, target));
   const rules = createRuleService({
     directory: config.rules.directory,

@@ -87,7 +87,7 @@ const TABLE: readonly Attribute[] = [
   byModel(
     "price",
     "price",
-    "the larger of input and output, without a surcharge for long prompts; unknown when unpriced",
+    "the base rate, the larger of input and output; some models charge more for long prompts; unknown when unpriced",
     ({ price }) => (price === null ? undefined : Math.max(price.inputPicoUsd, price.outputPicoUsd)),
     { mayLack: true },
   ),

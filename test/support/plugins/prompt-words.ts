@@ -4,17 +4,14 @@ import { type Call, definePlugin } from "tollgate/plugin";
 export default definePlugin({
   name: "prompt-words",
   attributes: [
-    {
-      name: "prompt.words",
-      type: "number",
-      note: "words of the last message; unknown without text",
-      fixedBy: "request",
-    },
+    { name: "prompt.words", type: "number", note: "words of the last message; 0 without one", fixedBy: "request" },
   ],
-  setup: () => ({ readAttributes: { "prompt.words": (call: Call) => wordsOf(call) } }),
+  setup: () => ({ readAttributes: { "prompt.words": wordsOf } }),
 });
 
+/** Unknown where the message is more than plain text. */
 function wordsOf({ json }: Call): number | undefined {
   const last = Array.isArray(json.messages) ? json.messages.at(-1) : undefined;
+  if (last === undefined) return 0;
   return typeof last?.content === "string" ? last.content.split(/\s+/).filter(Boolean).length : undefined;
 }
