@@ -255,6 +255,7 @@ t.test("explain takes them as facts, and names those that would turn the decisio
   t.match(stdout, "it would be allowed with\n  purse.left >= 10%\n");
   const unknown = await runIn(cwd, command.run, ["model=gpt-4"]);
   t.match(unknown.stdout, "unknown: purse.left\n");
+  t.match(unknown.stdout, "it would be allowed with\n  purse.left >= 10%\n");
 });
 
 t.test("estimates are the upper bounds, worked out once a target and only when a rule asks", async (t) => {
