@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import type { Ledger } from "./ledger/ledger.ts";
+import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
 import type { AccountStore, RequestStore } from "./store/store.ts";
 import type {
@@ -26,6 +27,7 @@ export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
 export type { Hold, Ledger, Quota, Refusal } from "./ledger/ledger.ts";
 export { formatUsd } from "./money.ts";
+export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService } from "./rules/service.ts";
 export type { AccountStore, KeyLookup, RequestStore } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
@@ -83,6 +85,8 @@ export interface PluginHooks {
   record?(entry: AccessRecord): void;
   /** Routes on the admin listener. */
   readonly routes?: readonly AdminRoute[];
+  /** Reads each of the attributes that the plugin declares, by name, when a rule compares it. */
+  readonly readAttributes?: Readonly<Record<string, AttributeReader>>;
 }
 
 /** What `inspect` may say: nothing, a denial (has `message`) or a rewrite (has `body`). */
@@ -95,6 +99,11 @@ export interface Plugin<Schema extends z.ZodType = z.ZodType> {
   readonly name: string;
   /** Schema of the plugin's own config; unknown keys are refused when it is a `z.strictObject`. */
   readonly config?: Schema;
+  /**
+   * Attributes that rules may compare. Declared here and not by `setup`, so that `tollgate check` knows them without
+   * setting anything up.
+   */
+  readonly attributes?: readonly AttributeDeclaration[];
   setup(host: Host, config: z.output<Schema>): PluginHooks;
 }
 

@@ -10,6 +10,7 @@ import {
   StoreError,
   z,
 } from "../../src/plugin.ts";
+import { BUDGET_ATTRIBUTES, withAttributes } from "./attributes.ts";
 import { quotasOf } from "./quotas.ts";
 import { exceeded, storeUnavailable, unpriced } from "./refusals.ts";
 
@@ -28,13 +29,15 @@ interface BudgetReservation extends Reservation {
 export default definePlugin({
   name: "budget",
   config: z.strictObject({}),
-  setup: (host) => ({
-    reserve: (call, principal, decision) => reserve(host, call, principal, decision),
-    settle: (reservation, outcome) => {
-      const costNanoUsd = outcome.usage === null ? 0 : Math.min(outcome.costNanoUsd, MOST_NANO_USD);
-      return host.ledger.settle((reservation as BudgetReservation).hold, costNanoUsd);
-    },
-  }),
+  attributes: BUDGET_ATTRIBUTES,
+  setup: (host) =>
+    withAttributes(host, {
+      reserve: (call, principal, decision) => reserve(host, call, principal, decision),
+      settle: (reservation, outcome) => {
+        const costNanoUsd = outcome.usage === null ? 0 : Math.min(outcome.costNanoUsd, MOST_NANO_USD);
+        return host.ledger.settle((reservation as BudgetReservation).hold, costNanoUsd);
+      },
+    }),
 });
 
 function reserve(host: Host, call: Call, principal: Principal, decision: Decision): BudgetReservation {

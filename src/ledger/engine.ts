@@ -2,7 +2,7 @@
 import type { CounterChange, CounterState, LeaseWish, LedgerStore } from "../store/store.ts";
 import type { Clock } from "../types.ts";
 import { Lease } from "./lease.ts";
-import type { Hold, Ledger, Quota, Refusal, ReserveAnswer } from "./ledger.ts";
+import type { Balance, Hold, Ledger, Quota, Refusal, ReserveAnswer } from "./ledger.ts";
 import { Windows } from "./windows.ts";
 
 /** What the engine works with. */
@@ -74,6 +74,14 @@ class QuotaEngine implements Ledger {
     hold.leases = null;
     this.#holdsOpen -= 1;
     return written;
+  }
+
+  balance(quota: Quota): Balance {
+    const { index } = this.#windows.current(quota.window);
+    const { spent, leased } = this.#store.counter({ quota: quota.id, window: index });
+    const lease = this.#leases.get(quota.id);
+    const slack = lease?.window.index === index ? lease.free : 0;
+    return { spent, reserved: leased - BigInt(slack) };
   }
 
   releaseIdle(): void {

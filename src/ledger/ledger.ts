@@ -35,6 +35,14 @@ export type ReserveAnswer =
   | { readonly ok: true; readonly hold: Hold }
   | { readonly ok: false; readonly refusal: Refusal };
 
+/** What is used of a quota in the window that is open now. */
+export interface Balance {
+  /** Committed, in the quota's unit. */
+  readonly spent: bigint;
+  /** Held for requests in flight, here and in other processes. */
+  readonly reserved: bigint;
+}
+
 /** The quota engine. */
 export interface Ledger {
   /**
@@ -49,6 +57,8 @@ export interface Ledger {
    * Calling twice with one hold throws.
    */
   settle(hold: Hold, actual: number): Promise<void>;
+  /** Asks the database (some 10 us). Throws `unavailable`. */
+  balance(quota: Quota): Balance;
   /** Gives idle slack back to the store. Called every second or so, with the store's heartbeat. */
   releaseIdle(): void;
   /** How many holds are not yet settled, for drains and tests. */
