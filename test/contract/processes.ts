@@ -1,5 +1,5 @@
 // The contract that every store keeps: several processes on one database, dead and alive.
-import type { StoreEvent } from "../../src/store/store.ts";
+import { IN_FLIGHT_WINDOW, type StoreEvent } from "../../src/store/store.ts";
 import { counter, open, SILENCE_MS, type Suite, wish } from "./rig.ts";
 
 /** Several processes on one database. */
@@ -35,6 +35,30 @@ export const processes: Suite = {
     survivor.ledger.heartbeat();
     t.equal(events.length, 1);
   },
+
+  "a dead process's slots are freed, what it held in a window that ends is charged to it and expires with it; both are on record":
+    async (t, fresh) => {
+      const database = fresh(t);
+      const { store: dead, clock } = open(t, () => database);
+      const { store: survivor } = open(t, () => database, clock);
+      const slots = { quota: "rule:slots", window: IN_FLIGHT_WINDOW };
+      const minute = { quota: "rule:rate", window: "s60000:1" };
+      dead.ledger.lease([
+        { ...slots, need: 3, want: 3, limit: 3n },
+        { ...minute, need: 4, want: 4, limit: 9n, expiresMs: 1_000 },
+      ]);
+      t.match(survivor.ledger.lease([{ ...slots, need: 1, want: 1, limit: 3n }]), { ok: false });
+      database.crash(dead);
+      survivor.ledger.heartbeat();
+      clock.advance(SILENCE_MS);
+      survivor.ledger.heartbeat();
+      t.match(survivor.ledger.counter(slots), { spent: 0n, unaccounted: 0n, leased: 0n });
+      t.match(survivor.ledger.counter(minute), { spent: 4n, unaccounted: 4n, leased: 0n });
+      t.match(survivor.ledger.recoveries(clock.nowMs()), [{ ...minute, amount: 4n, atMs: clock.nowMs() }]);
+      t.same(survivor.ledger.recoveries(clock.nowMs() + 1), []);
+      survivor.ledger.prune(1_000);
+      t.match(survivor.ledger.counter(minute), { spent: 0n });
+    },
 
   "a wall clock that jumps makes nobody dead": async (t, fresh) => {
     const database = fresh(t);

@@ -34,8 +34,11 @@ function counting(store: LedgerStore, calls: Calls): LedgerStore {
       calls.probe += 1;
       store.probe();
     },
-    counter: (id) => store.counter(id),
+    counter: (id, span) => store.counter(id, span),
+    uses: (id, span) => store.uses(id, span),
     heartbeat: () => store.heartbeat(),
+    prune: (nowMs) => store.prune(nowMs),
+    recoveries: (sinceMs) => store.recoveries(sinceMs),
   };
 }
 

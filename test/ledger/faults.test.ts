@@ -145,8 +145,11 @@ function faulty(store: LedgerStore, fault: Fault): LedgerStore {
       fault.pass();
       store.probe();
     },
-    counter: (id) => store.counter(id),
+    counter: (id, span) => store.counter(id, span),
+    uses: (id, span) => store.uses(id, span),
     heartbeat: () => store.heartbeat(),
+    prune: (nowMs) => store.prune(nowMs),
+    recoveries: (sinceMs) => store.recoveries(sinceMs),
   };
 }
 
