@@ -139,7 +139,7 @@ export interface CounterChange extends CounterId {
    * taken for dead and the lease was charged, is taken off that charge instead: `unaccounted` is reversed.
    */
   readonly release: number;
-  /** From when on nobody asks for this counter again, on the clock of `prune`; null or left out: kept for good. */
+  /** From when on nobody asks for this counter again, milliseconds since the epoch; null or left out: kept for good. */
   readonly expiresMs?: number | null;
 }
 

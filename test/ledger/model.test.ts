@@ -2,21 +2,25 @@
 import fc from "fast-check";
 import t, { type Test } from "tap";
 import { createLedger } from "../../src/ledger/engine.ts";
-import type { Hold, Ledger, Quota } from "../../src/ledger/ledger.ts";
-import { windowAt } from "../../src/ledger/windows.ts";
+import { everyWindowAt, IN_FLIGHT } from "../../src/ledger/fixed-windows.ts";
+import type { Hold, Quota } from "../../src/ledger/ledger.ts";
+import { type Window, windowAt } from "../../src/ledger/windows.ts";
 import type { Store } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { accessRecord, quota } from "./samples.ts";
+import { accessRecord, type UniformLedger, uniform } from "./samples.ts";
 
 const RUNS = 120;
 const DAY_MS = 86_400_000;
+const EVERY_MS = DAY_MS / 4;
 const QUOTAS = [
-  { id: "budget:day", window: "day" },
-  { id: "budget:month", window: "month" },
-  { id: "budget:total", window: "total" },
+  { id: "budget:day", unit: "nano-usd", window: "day" },
+  { id: "rule:month", unit: "tokens", window: { kind: "calendar", period: "month", zone: "America/Santiago" } },
+  { id: "budget:total", unit: "nano-usd", window: "total" },
+  { id: "rule:every", unit: "requests", window: { kind: "every", durationMs: EVERY_MS } },
+  { id: "rule:slots", unit: "concurrent", window: { kind: "none" } },
 ] as const;
-type QuotaIndex = 0 | 1 | 2;
+type QuotaIndex = 0 | 1 | 2 | 3 | 4;
 
 type Step =
   | { do: "reserve"; process: number; quotas: QuotaIndex[]; amount: number }
@@ -27,7 +31,7 @@ type Step =
   | { do: "step clock"; days: number }
   | { do: "limit"; quota: QuotaIndex; limit: number };
 
-const which = fc.constantFrom<QuotaIndex>(0, 1, 2);
+const which = fc.constantFrom<QuotaIndex>(0, 1, 2, 3, 4);
 const process = fc.nat(1);
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
@@ -36,7 +40,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       arbitrary: fc.record({
         do: fc.constant("reserve" as const),
         process,
-        quotas: fc.uniqueArray(which, { minLength: 1, maxLength: 3 }),
+        quotas: fc.uniqueArray(which, { minLength: 1, maxLength: 4 }),
         amount: fc.oneof(fc.nat(60), fc.constantFrom(0, 1, 1_000)),
       }),
     },
@@ -61,9 +65,9 @@ interface OpenHold {
 
 interface Process {
   store: Store;
-  ledger: Ledger;
-  /** Newest window seen, by kind: an engine stays in it while the clock is back by up to a day. */
-  windows: Map<Quota["window"], ReturnType<typeof windowAt>>;
+  ledger: UniformLedger;
+  /** Newest window seen, by kind: an engine stays in it while the clock is back by up to a day or a window's length. */
+  windows: Map<Quota["window"], Window>;
   /** Settled, but not yet known to be on disk. */
   readonly queued: Set<{ readonly counters: readonly ModelCounter[]; readonly actual: number }>;
 }
@@ -72,6 +76,8 @@ interface Process {
 interface ModelCounter {
   readonly quota: string;
   readonly window: string;
+  /** The database may forget it from then on. */
+  readonly expiresMs: number | null;
   spent: number;
   unaccounted: number;
   /** What each process posted beyond its holds: others may not know of it while they spend what they leased before. */
@@ -80,7 +86,7 @@ interface ModelCounter {
 
 class Model {
   readonly clock = new FakeClock();
-  readonly limits: [number, number, number] = [500, 700, 1_000];
+  readonly limits: [number, number, number, number, number] = [500, 700, 1_000, 400, 300];
   readonly counters = new Map<string, ModelCounter>();
   readonly processes: Process[];
   readonly #database: SqliteTestDatabase;
@@ -118,7 +124,7 @@ class Model {
       const state = this.#state(counter);
       equal(Number(state.spent), counter.spent, `${counter.quota} ${counter.window} spent`);
       equal(Number(state.unaccounted), counter.unaccounted, `${counter.quota} ${counter.window} unaccounted`);
-      const held = sum(this.holds.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount));
+      const held = sum(this.holds.filter((open) => open.counters.includes(counter)).map((open) => amountOf(open)));
       if (Number(state.leased) < held) throw new Error(`${counter.quota}: leased ${state.leased}, held ${held}`);
     }
   }
@@ -140,7 +146,7 @@ class Model {
   }
 
   #reserve(one: Process, indexes: readonly QuotaIndex[], amount: number): void {
-    const quotas = indexes.map((i) => quota(QUOTAS[i].id, BigInt(this.limits[i]), QUOTAS[i].window));
+    const quotas = indexes.map((i) => ({ ...QUOTAS[i], label: QUOTAS[i].id, limit: BigInt(this.limits[i]) }));
     const counters = quotas.map((each) => this.#counterNow(one, each));
     const answer = one.ledger.reserve(quotas, amount);
     if (answer.ok) {
@@ -150,7 +156,8 @@ class Model {
       this.holds.push({ hold: answer.hold, owner: one, counters });
       return;
     }
-    const { quota: by, spent, reserved } = answer.refusal;
+    const { spent, reserved } = answer.refusal;
+    const by = answer.refusal.need.quota;
     if (spent + reserved + BigInt(amount) <= by.limit) throw new Error(`refused ${amount} although it fits`);
     const refusing = counters[quotas.findIndex((each) => each.id === by.id)];
     if (this.processes.length > 1 || refusing === undefined) return;
@@ -166,8 +173,8 @@ class Model {
     const written = ledger.settle(open.hold, actual);
     written.then(() => queued.delete(settlement)).catch(() => undefined);
     store.requests.append(accessRecord("x", { costNanoUsd: actual }));
-    const overrun = Math.max(0, actual - open.hold.amount);
-    for (const counter of open.counters) {
+    const overrun = Math.max(0, actual - amountOf(open));
+    for (const counter of open.counters.filter(isSpent)) {
       counter.spent += actual;
       counter.overruns.set(open.owner, (counter.overruns.get(open.owner) ?? 0) + overrun);
     }
@@ -177,13 +184,19 @@ class Model {
     this.clock.advance(100);
     store.ledger.heartbeat();
     ledger.releaseIdle();
+    for (const counter of this.counters.values()) {
+      const isExpired = counter.expiresMs !== null && counter.expiresMs <= this.clock.nowMs();
+      if (isExpired && this.#state(counter).spent === 0n) Object.assign(counter, { spent: 0, unaccounted: 0 });
+    }
   }
 
   /** One process is killed and another started; once the dead one has been silent for long its leases are charged. */
   async #crash(index: number): Promise<void> {
     const dead = this.#process(index);
     this.#database.crash(dead.store);
-    for (const { counters, actual } of dead.queued) for (const counter of counters) counter.spent -= actual;
+    for (const { counters, actual } of dead.queued) {
+      for (const counter of counters.filter(isSpent)) counter.spent -= actual;
+    }
     const lost = this.holds.filter((open) => open.owner === dead);
     this.holds = this.holds.filter((open) => open.owner !== dead);
     for (const counter of this.counters.values()) if (this.processes.length === 1) counter.overruns.clear();
@@ -200,7 +213,11 @@ class Model {
   /** The charge must cover what was in flight; how much slack came with it is the engine's affair. */
   #accept(counter: ModelCounter, lost: readonly OpenHold[]): void {
     const charged = Number(this.#state(counter).unaccounted) - counter.unaccounted;
-    const held = sum(lost.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount));
+    if (!isSpent(counter)) {
+      equal(charged, 0, `${counter.quota}: charged for slots`);
+      return;
+    }
+    const held = sum(lost.filter((open) => open.counters.includes(counter)).map((open) => amountOf(open)));
     if (charged < held) throw new Error(`${counter.quota}: held ${held}, charged only ${charged}`);
     counter.unaccounted += charged;
     counter.spent += charged;
@@ -208,7 +225,7 @@ class Model {
 
   /** Spent and held, as far as that process can know. */
   #taken(counter: ModelCounter, by: Process): number {
-    const held = this.holds.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount);
+    const held = this.holds.filter((open) => open.counters.includes(counter)).map((open) => amountOf(open));
     const unknown = [...counter.overruns].filter(([process]) => process !== by).map(([, amount]) => amount);
     return counter.spent + sum(held) - sum(unknown);
   }
@@ -216,14 +233,16 @@ class Model {
   #counterNow(one: Process, { id, window: kind }: Quota): ModelCounter {
     const nowMs = this.clock.nowMs();
     let window = one.windows.get(kind);
-    if (window === undefined || nowMs >= window.endMs || nowMs < window.startMs - DAY_MS) {
-      window = windowAt(kind, nowMs, "UTC");
+    const stepBackMs = id === "rule:every" ? EVERY_MS : DAY_MS;
+    if (window === undefined || nowMs >= window.endMs || nowMs < window.startMs - stepBackMs) {
+      window = windowOf(kind, nowMs);
       one.windows.set(kind, window);
     }
     const key = `${id} ${window.index}`;
     const counter = this.counters.get(key) ?? {
       quota: id,
       window: window.index,
+      expiresMs: window.expiresMs,
       spent: 0,
       unaccounted: 0,
       overruns: new Map(),
@@ -244,9 +263,25 @@ class Model {
 
   #start(): Process {
     const store = this.#database.open({ clock: this.clock });
-    const ledger = createLedger({ store: store.ledger, clock: this.clock, timeZone: "UTC" });
+    const ledger = uniform(createLedger({ store: store.ledger, clock: this.clock, timeZone: "UTC" }));
     return { store, ledger, windows: new Map(), queued: new Set() };
   }
+}
+
+function windowOf(kind: Quota["window"], nowMs: number): Window {
+  if (typeof kind === "string") return windowAt(kind, nowMs, "UTC");
+  if (kind.kind === "calendar") return windowAt(kind.period, nowMs, kind.zone);
+  return kind.kind === "every" ? everyWindowAt(kind.durationMs, nowMs) : IN_FLIGHT;
+}
+
+/** False for what is only in flight. */
+function isSpent({ window }: ModelCounter): boolean {
+  return window !== IN_FLIGHT.index;
+}
+
+/** Held in each of its quotas. */
+function amountOf({ hold }: OpenHold): number {
+  return hold.needs[0]?.amount ?? 0;
 }
 
 function sum(amounts: readonly number[]): number {
