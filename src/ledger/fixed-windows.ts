@@ -1,5 +1,4 @@
 // Windows without a calendar: of a fixed length since the epoch, the steps of a sliding window, and what is in flight.
-import { IN_FLIGHT_WINDOW } from "../store/store.ts";
 import type { Window } from "./windows.ts";
 
 const DAY_MS = 86_400_000;
@@ -9,7 +8,7 @@ const STEPS = 60;
 
 /** Only what is in flight: it never turns. */
 export const IN_FLIGHT: Window = Object.freeze({
-  index: IN_FLIGHT_WINDOW,
+  index: "in flight",
   startMs: Number.NEGATIVE_INFINITY,
   endMs: Infinity,
   freedMs: null,

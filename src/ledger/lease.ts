@@ -115,7 +115,8 @@ export class Lease {
     if (need > most) return null;
     const want = Math.min(need + this.#slackWanted(amount), most);
     const { index: window, span, expiresMs } = this.window;
-    return { quota: this.quota.id, window, limit: this.quota.limit, need, want, span, expiresMs };
+    const { id, unit, limit } = this.quota;
+    return { quota: id, window, unit, limit, need, want, span, expiresMs };
   }
 
   /** The store granted this much more for the wish; `state` is the counter as it was before. */

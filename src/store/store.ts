@@ -1,5 +1,5 @@
 // What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
-import type { AccessRecord, Budget, BudgetWindow, Principal, Subject } from "../types.ts";
+import type { AccessRecord, Budget, BudgetWindow, Principal, QuotaUnit, Subject } from "../types.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
 export type KeyStatus = "active" | "disabled" | "revoked";
@@ -88,9 +88,6 @@ export interface CounterId {
   readonly window: string;
 }
 
-/** The window of counters that hold only what is in flight: a dead process's leases on them are freed, not charged. */
-export const IN_FLIGHT_WINDOW = "in flight";
-
 /** Windows of one quota that are held against its limit together: indexes from `from` to `to`, both included. */
 export interface WindowSpan {
   readonly from: string;
@@ -99,6 +96,11 @@ export interface WindowSpan {
 
 /** A wish for a larger lease. Amounts are integers in the quota's unit (nano-USD for money). */
 export interface LeaseWish extends CounterId {
+  /**
+   * What the quota counts; nano-USD when left out. A dead process's leases are charged in it, but for `concurrent`
+   * ones: what was in flight has ended, so they are only freed.
+   */
+  readonly unit?: QuotaUnit;
   readonly limit: bigint;
   /** The least that helps; 0 asks only whether the limit has been passed. */
   readonly need: number;
@@ -231,6 +233,7 @@ export type StoreEvent =
 
 /** A dead process's lease on one counter, in the quota's unit. */
 export interface Charge extends CounterId {
+  readonly unit: QuotaUnit;
   readonly amount: bigint;
 }
 

@@ -1,5 +1,5 @@
 // The contract that every store keeps: several processes on one database, dead and alive.
-import { IN_FLIGHT_WINDOW, type StoreEvent } from "../../src/store/store.ts";
+import type { StoreEvent } from "../../src/store/store.ts";
 import { counter, open, SILENCE_MS, type Suite, wish } from "./rig.ts";
 
 /** Several processes on one database. */
@@ -41,8 +41,8 @@ export const processes: Suite = {
       const database = fresh(t);
       const { store: dead, clock } = open(t, () => database);
       const { store: survivor } = open(t, () => database, clock);
-      const slots = { quota: "rule:slots", window: IN_FLIGHT_WINDOW };
-      const minute = { quota: "rule:rate", window: "s60000:1" };
+      const slots = { quota: "rule:slots", window: "in flight", unit: "concurrent" } as const;
+      const minute = { quota: "rule:rate", window: "s60000:1", unit: "requests" } as const;
       dead.ledger.lease([
         { ...slots, need: 3, want: 3, limit: 3n },
         { ...minute, need: 4, want: 4, limit: 9n, expiresMs: 1_000 },

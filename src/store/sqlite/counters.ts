@@ -1,16 +1,15 @@
 // The SQL of counters and leases. Every function runs inside the caller's transaction.
 import type Database from "better-sqlite3";
 import { grantFor } from "../grant.ts";
-import {
-  type Charge,
-  type CounterChange,
-  type CounterId,
-  type CounterState,
-  IN_FLIGHT_WINDOW,
-  type LeaseAnswer,
-  type LeaseWish,
-  type WindowSpan,
-  type WindowUse,
+import type {
+  Charge,
+  CounterChange,
+  CounterId,
+  CounterState,
+  LeaseAnswer,
+  LeaseWish,
+  WindowSpan,
+  WindowUse,
 } from "../store.ts";
 
 // Amounts are bound as BigInt: SQLite adds a JavaScript number as a float, which is not exact past 2^53.
@@ -23,13 +22,13 @@ const SPEND = `
 const UNCHARGE = `
   UPDATE counters SET spent = max(spent - ?, 0), unaccounted = max(unaccounted - ?, 0) WHERE quota = ? AND win = ?`;
 const TAKE = `
-  INSERT INTO leases (quota, win, process, amount, expires_ms) VALUES (?, ?, ?, ?, ?)
+  INSERT INTO leases (quota, win, process, amount, expires_ms, unit) VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT (quota, win, process) DO UPDATE SET amount = amount + excluded.amount`;
 const GIVE = "UPDATE leases SET amount = amount - ? WHERE quota = ? AND win = ? AND process = ? AND amount >= ?";
 const LEASE = "SELECT amount FROM leases WHERE quota = ? AND win = ? AND process = ?";
 const COUNTER = "SELECT spent, unaccounted FROM counters WHERE quota = ? AND win = ?";
 const LEASES_OF = `
-  SELECT quota, win AS "window", amount, expires_ms AS expiresMs FROM leases WHERE process = ? AND amount > 0`;
+  SELECT quota, win AS "window", unit, amount, expires_ms AS expiresMs FROM leases WHERE process = ? AND amount > 0`;
 const LEASED = "SELECT coalesce(sum(amount), 0) FROM leases WHERE quota = ? AND win = ?";
 // Each window counts up to 2^55 here, so that the sum of a span's windows, which are fewer than 256, never overflows.
 const SPAN_SPENT = `
@@ -47,8 +46,7 @@ const USES = `
 const PRUNE = `
   DELETE FROM counters WHERE (quota, win) IN (SELECT quota, win FROM counters WHERE expires_ms <= ? LIMIT 1000)`;
 
-interface StoredLease extends CounterId {
-  readonly amount: bigint;
+interface StoredLease extends Charge {
   readonly expiresMs: bigint | null;
 }
 
@@ -59,7 +57,7 @@ export class Counters {
   readonly #process: string;
   readonly #spend: Database.Statement<[string, string, bigint, bigint, Milliseconds]>;
   readonly #uncharge: Database.Statement<[bigint, bigint, string, string]>;
-  readonly #take: Database.Statement<[string, string, string, bigint, Milliseconds]>;
+  readonly #take: Database.Statement<[string, string, string, bigint, Milliseconds, string]>;
   readonly #give: Database.Statement<[bigint, string, string, string, bigint]>;
   readonly #lease: Database.Statement<[string, string, string], bigint>;
   readonly #counter: Database.Statement<[string, string], { spent: bigint; unaccounted: bigint }>;
@@ -117,7 +115,14 @@ export class Counters {
         for (const [i, done] of granted.entries()) this.#release(wishes[i] ?? wish, done);
         return { ok: false, refused, state };
       }
-      this.#take.run(wish.quota, wish.window, this.#process, BigInt(amount), wish.expiresMs ?? null);
+      this.#take.run(
+        wish.quota,
+        wish.window,
+        this.#process,
+        BigInt(amount),
+        wish.expiresMs ?? null,
+        wish.unit ?? "nano-usd",
+      );
       granted.push(amount);
       states.push(state);
     }
@@ -133,12 +138,12 @@ export class Counters {
 
   /** Charges all leases of a dead process to their counters, as `unaccounted`, and removes them; slots are only freed. */
   chargeLeasesOf(process: string): readonly Charge[] {
-    const charged = this.#leasesOf.all(process).filter(({ window }) => window !== IN_FLIGHT_WINDOW);
+    const charged = this.#leasesOf.all(process).filter(({ unit }) => unit !== "concurrent");
     for (const { quota, window, amount, expiresMs } of charged) {
       this.#spend.run(quota, window, amount, amount, expiresMs);
     }
     this.#dropLeases.run(process);
-    return charged.map(({ quota, window, amount }) => ({ quota, window, amount }));
+    return charged.map(({ quota, window, unit, amount }) => ({ quota, window, unit, amount }));
   }
 
   /** Removes this process's leases: all of them, or only the empty rows. */

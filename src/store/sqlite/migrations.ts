@@ -116,6 +116,7 @@ const STEPS: readonly string[] = [
   ALTER TABLE counters ADD COLUMN expires_ms INTEGER; -- when it may be forgotten; NULL: kept for good
   CREATE INDEX counters_expiry ON counters (expires_ms) WHERE expires_ms IS NOT NULL;
   ALTER TABLE leases ADD COLUMN expires_ms INTEGER; -- of the counter, for when the lease is charged to it
+  ALTER TABLE leases ADD COLUMN unit TEXT NOT NULL DEFAULT 'nano-usd';
 
   CREATE TABLE recoveries (
     at_ms INTEGER NOT NULL,
@@ -123,7 +124,8 @@ const STEPS: readonly string[] = [
     pid INTEGER NOT NULL,
     quota TEXT NOT NULL,
     win TEXT NOT NULL,
-    amount INTEGER NOT NULL -- charged as unaccounted, in the quota's unit
+    unit TEXT NOT NULL,
+    amount INTEGER NOT NULL -- charged as unaccounted
   ) STRICT;
   CREATE INDEX recoveries_at ON recoveries (at_ms);
   `,

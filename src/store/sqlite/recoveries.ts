@@ -2,16 +2,16 @@
 import type Database from "better-sqlite3";
 import type { Charge, Recovery } from "../store.ts";
 
-const INSERT = "INSERT INTO recoveries (at_ms, process, pid, quota, win, amount) VALUES (?, ?, ?, ?, ?, ?)";
+const INSERT = "INSERT INTO recoveries (at_ms, process, pid, quota, win, unit, amount) VALUES (?, ?, ?, ?, ?, ?, ?)";
 const SINCE = `
-  SELECT at_ms AS atMs, process, pid, quota, win AS "window", amount FROM recoveries
+  SELECT at_ms AS atMs, process, pid, quota, win AS "window", unit, amount FROM recoveries
   WHERE at_ms >= ? ORDER BY at_ms DESC, rowid DESC`;
 
 type Stored = { [Field in keyof Recovery]: Recovery[Field] extends number ? bigint : Recovery[Field] };
 
 /** Recoveries, kept for good: they are few, and a person may have to explain a bill with them. */
 export class Recoveries {
-  readonly #insert: Database.Statement<[number, string, number, string, string, bigint]>;
+  readonly #insert: Database.Statement<[number, string, number, string, string, string, bigint]>;
   readonly #since: Database.Statement<[number], Stored>;
 
   constructor(db: Database.Database) {
@@ -21,8 +21,8 @@ export class Recoveries {
 
   /** Adds a row for each charge. */
   add(atMs: number, process: string, pid: number, charged: readonly Charge[]): void {
-    for (const { quota, window, amount } of charged) {
-      this.#insert.run(Math.trunc(atMs), process, pid, quota, window, amount);
+    for (const { quota, window, unit, amount } of charged) {
+      this.#insert.run(Math.trunc(atMs), process, pid, quota, window, unit, amount);
     }
   }
 
