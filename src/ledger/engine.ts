@@ -65,7 +65,9 @@ class QuotaEngine implements Ledger {
       const answer = coverAll(leases, needs) ? this.#store.probe() : this.#extend(leases, needs);
       if (answer === BEHIND) continue;
       if (answer !== undefined) return { ok: false, refusal: answer };
-      for (const [i, lease] of leases.entries()) lease.hold(amountOf(needs, i));
+      leases.forEach((lease, i) => {
+        lease.hold(amountOf(needs, i));
+      });
       this.#holdsOpen += 1;
       return { ok: true, hold: new OpenHold(needs, leases) };
     }
@@ -75,7 +77,9 @@ class QuotaEngine implements Ledger {
     const leases = openLeasesOf(hold);
     const changes = leases.map((lease, i) => changeOf(lease, hold, i, actuals));
     const written = this.#commit(changes, actuals !== null);
-    for (const [i, change] of changes.entries()) leases[i]?.settled(amountOf(hold.needs, i), change);
+    changes.forEach((change, i) => {
+      leases[i]?.settled(amountOf(hold.needs, i), change);
+    });
     (hold as OpenHold).leases = null;
     this.#holdsOpen -= 1;
     return written;
