@@ -35,9 +35,6 @@ class OpenHold implements Hold {
 const NOTHING_TO_WRITE = Promise.resolve();
 const NO_USES: StoreRefusal["uses"] = [];
 
-/** How often the store is told to forget what has expired, milliseconds. */
-const PRUNE_MS = 10_000;
-
 /** Every method either does all that it says or, when the store throws, leaves everything as it was. */
 class QuotaEngine implements Ledger {
   readonly #store: LedgerStore;
@@ -45,13 +42,13 @@ class QuotaEngine implements Ledger {
   readonly #windows: Windows;
   readonly #leases: Leases;
   #holdsOpen = 0;
-  #prunedMs = Number.NEGATIVE_INFINITY;
 
   constructor({ store, clock, timeZone }: LedgerOptions) {
     this.#store = store;
     this.#clock = clock;
     this.#windows = new Windows(clock, timeZone);
     this.#leases = new Leases(store, this.#windows);
+    this.#passTime();
   }
 
   get holdsOpen(): number {
@@ -100,12 +97,13 @@ class QuotaEngine implements Ledger {
 
   releaseIdle(): void {
     this.#leases.releaseIdle();
-    // A process without requests follows a clock that is set forward, as the others do.
-    this.#windows.steady.nowMs();
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs < this.#prunedMs + PRUNE_MS) return;
-    this.#store.prune(this.#clock.nowMs());
-    this.#prunedMs = nowMs;
+    this.#passTime();
+  }
+
+  /** No process stays behind the others for long, not even one that has no requests or has only just started. */
+  #passTime(): void {
+    const { steady } = this.#windows;
+    steady.catchUp(this.#store.passTime(steady.nowMs()));
   }
 
   /** The leases of distinct quotas, in the needs' order. */

@@ -1,7 +1,5 @@
-// Windows without a calendar: of a fixed length since the epoch, the steps of a sliding window, and what is in flight.
+// Windows without a calendar, all by the steady clock: of a fixed length since the epoch, the steps of a sliding window, and what is in flight.
 import type { Window } from "./windows.ts";
-
-const DAY_MS = 86_400_000;
 
 /** A sliding window moves in this many steps; what was used is free again at most one step late. */
 const STEPS = 60;
@@ -27,8 +25,7 @@ export function everyWindowAt(durationMs: number, atMs: number): Window {
     endMs,
     freedMs: endMs,
     span: null,
-    // A clock that steps back by no more than this finds what was used in the window that it comes back to.
-    expiresMs: endMs + Math.max(durationMs, DAY_MS),
+    expiresMs: endMs + durationMs,
   };
 }
 
@@ -36,10 +33,8 @@ export function everyWindowAt(durationMs: number, atMs: number): Window {
  * The step that holds an instant of a window of the last `durationMs`. Steps are numbered from the epoch on; what is
  * used is charged to the step it is reserved in. Counted are the step and the 60 before it: the whole window, and of
  * its first step what has left already, so that no window of that length, wherever it begins, holds more than the limit.
- * @param atMs by the steady clock
- * @param wallMs the wall clock at the same moment, by which counters expire
  */
-export function slidingStepAt(durationMs: number, atMs: number, wallMs: number): Window {
+export function slidingStepAt(durationMs: number, atMs: number): Window {
   const step = Math.floor((atMs * STEPS) / durationMs);
   const freedMs = stepStart(durationMs, step + STEPS + 1);
   const prefix = prefixOf(durationMs);
@@ -50,7 +45,7 @@ export function slidingStepAt(durationMs: number, atMs: number, wallMs: number):
     freedMs,
     // Later steps count too: another process may be ahead.
     span: { from: `${prefix}${padded(Math.max(step - STEPS, 0))}`, to: `${prefix}~` },
-    expiresMs: Math.ceil(wallMs) + (freedMs - atMs) + durationMs,
+    expiresMs: freedMs + durationMs,
   };
 }
 

@@ -1,11 +1,10 @@
-// Time for sliding windows: the wall clock's, but it never goes back.
+// Time for windows without a calendar: the wall clock's, but it never goes back.
 import type { Clock } from "../types.ts";
 
 /**
  * When the wall clock is set back this one goes on as the monotonic clock does, so no window is prolonged or granted
  * again. When it is set forward (a machine that slept, or a person) this one follows: windows end, as calendar windows
- * do. Processes that were started on different sides of a step back meet through the store: one that is behind the
- * window that another has written catches up.
+ * do. Processes tell each other through the store: one that is behind catches up.
  */
 export class SteadyClock {
   readonly #clock: Clock;

@@ -39,14 +39,14 @@ type Day = number;
 /**
  * The windows that are open now. Two comparisons while a window lasts; the calendar is asked once when it ends.
  *
- * A wall clock that steps back grants nothing twice. Each window has one counter, which is kept long enough, so coming
+ * A wall clock that steps back grants nothing twice. Each window has one counter, which is kept for good, so coming
  * back to an earlier window finds what was spent in it. Besides, a step back of up to a day (NTP, a restored VM) stays
  * in the newest window: nobody who used up today gets the rest of yesterday. A longer step means that the clock was
- * ahead by mistake, and its windows are left: staying would freeze budgets until the mistaken date. Windows of a fixed
- * length do the same within their length. Sliding windows do not follow the wall clock: see steady-clock.ts.
+ * ahead by mistake, and its windows are left: staying would freeze budgets until the mistaken date. Windows without a
+ * calendar go by a clock that never goes back: see steady-clock.ts.
  */
 export class Windows {
-  /** The clock of sliding windows. */
+  /** The clock of windows without a calendar. */
   readonly steady: SteadyClock;
   readonly #clock: Clock;
   readonly #timeZone: string;
@@ -82,8 +82,8 @@ export class Windows {
   /** Milliseconds until nothing that is used in this window of that kind counts any more; null for never. */
   freedInMs(kind: BudgetWindow | QuotaWindow, freedMs: number | null): number | null {
     if (freedMs === null) return null;
-    const isSliding = typeof kind !== "string" && kind.kind === "sliding";
-    return Math.max(0, freedMs - (isSliding ? this.steady : this.#clock).nowMs());
+    const isCalendar = typeof kind === "string" || kind.kind === "calendar";
+    return Math.max(0, freedMs - (isCalendar ? this.#clock : this.steady).nowMs());
   }
 
   #open(kind: QuotaWindow): OpenWindow {
@@ -94,14 +94,11 @@ export class Windows {
         return this.#calendar(kind.period, kind.zone, `${kind.period} ${kind.zone}`);
       case "every": {
         const { durationMs } = kind;
-        const stepBackMs = Math.min(durationMs, STEP_BACK_MS);
-        return this.#named(`e${durationMs}`, this.#clock, stepBackMs, (atMs) => everyWindowAt(durationMs, atMs));
+        return this.#named(`e${durationMs}`, this.steady, 0, (atMs) => everyWindowAt(durationMs, atMs));
       }
       case "sliding": {
         const { durationMs } = kind;
-        return this.#named(`s${durationMs}`, this.steady, 0, (atMs) =>
-          slidingStepAt(durationMs, atMs, this.#clock.nowMs()),
-        );
+        return this.#named(`s${durationMs}`, this.steady, 0, (atMs) => slidingStepAt(durationMs, atMs));
       }
     }
   }

@@ -141,7 +141,7 @@ export interface CounterChange extends CounterId {
    * taken for dead and the lease was charged, is taken off that charge instead: `unaccounted` is reversed.
    */
   readonly release: number;
-  /** From when on nobody asks for this counter again, milliseconds since the epoch; null or left out: kept for good. */
+  /** From when on nobody asks for this counter again, by the time of `passTime`; null or left out: kept for good. */
   readonly expiresMs?: number | null;
 }
 
@@ -185,8 +185,11 @@ export interface LedgerStore {
    * leases. Never throws: a database that cannot be written is told by the next `lease` or `probe`, and as an event.
    */
   heartbeat(): void;
-  /** Forgets counters that expired at or before `nowMs`, a thousand at most. Never throws, as `heartbeat`. */
-  prune(nowMs: number): void;
+  /**
+   * Tells all processes the time that windows without a calendar go by, and says the latest that any has told; forgets
+   * counters that have expired by then, a thousand at most. Never throws, as `heartbeat`: then it says `nowMs`.
+   */
+  passTime(nowMs: number): number;
   /** What was charged for dead processes at or after `sinceMs`, newest first. */
   recoveries(sinceMs: number): readonly Recovery[];
   /** Throws `unavailable` when the database cannot be written now (a success in the last 100 ms counts as proof). */

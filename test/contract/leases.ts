@@ -151,14 +151,24 @@ export const spans: Suite = {
       [1, 2].map((at) => ({ quota: rate, window: bucket(at), spend: 5, release: 0, expiresMs: at * 100 })),
     );
     await store.ledger.commit([{ ...counter, spend: 7, release: 0 }]);
-    store.ledger.prune(99);
+    store.ledger.passTime(99);
     t.same([spent(bucket(1)), spent(bucket(2))], [5n, 5n]);
-    store.ledger.prune(100.5);
+    store.ledger.passTime(100.5);
     t.same([spent(bucket(1)), spent(bucket(2))], [0n, 5n]);
-    store.ledger.prune(Number.MAX_SAFE_INTEGER);
+    store.ledger.passTime(1e15);
     t.same([spent(bucket(2)), store.ledger.counter(counter).spent], [0n, 7n]);
     await store.close();
-    t.doesNotThrow(() => store.ledger.prune(1));
+    t.equal(store.ledger.passTime(1), 1, "a store that is closed tells no other time");
+  },
+
+  "time never goes back, for no process": async (t, fresh) => {
+    const database = fresh(t);
+    const { store: a, clock } = open(t, () => database);
+    const { store: b } = open(t, () => database, clock);
+    t.equal(a.ledger.passTime(1_000.7), 1_000);
+    t.equal(b.ledger.passTime(900), 1_000);
+    t.equal(b.ledger.passTime(1_100), 1_100);
+    t.equal(a.ledger.passTime(0), 1_100);
   },
 };
 

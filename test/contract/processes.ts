@@ -56,7 +56,7 @@ export const processes: Suite = {
       t.match(survivor.ledger.counter(minute), { spent: 4n, unaccounted: 4n, leased: 0n });
       t.match(survivor.ledger.recoveries(clock.nowMs()), [{ ...minute, amount: 4n, atMs: clock.nowMs() }]);
       t.same(survivor.ledger.recoveries(clock.nowMs() + 1), []);
-      survivor.ledger.prune(1_000);
+      survivor.ledger.passTime(1_000);
       t.match(survivor.ledger.counter(minute), { spent: 0n });
     },
 

@@ -37,7 +37,7 @@ function counting(store: LedgerStore, calls: Calls): LedgerStore {
     counter: (id, span) => store.counter(id, span),
     uses: (id, span) => store.uses(id, span),
     heartbeat: () => store.heartbeat(),
-    prune: (nowMs) => store.prune(nowMs),
+    passTime: (nowMs) => store.passTime(nowMs),
     recoveries: (sinceMs) => store.recoveries(sinceMs),
   };
 }

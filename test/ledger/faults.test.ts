@@ -154,7 +154,7 @@ function faulty(store: LedgerStore, fault: Fault): LedgerStore {
     counter: (id, span) => store.counter(id, span),
     uses: (id, span) => store.uses(id, span),
     heartbeat: () => store.heartbeat(),
-    prune: (nowMs) => store.prune(nowMs),
+    passTime: (nowMs) => store.passTime(nowMs),
     recoveries: (sinceMs) => store.recoveries(sinceMs),
   };
 }

@@ -4,6 +4,7 @@ import t, { type Test } from "tap";
 import { createLedger } from "../../src/ledger/engine.ts";
 import { everyWindowAt, IN_FLIGHT } from "../../src/ledger/fixed-windows.ts";
 import type { Hold, Quota } from "../../src/ledger/ledger.ts";
+import { SteadyClock } from "../../src/ledger/steady-clock.ts";
 import { type Window, windowAt } from "../../src/ledger/windows.ts";
 import type { Store } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
@@ -86,6 +87,7 @@ interface ModelCounter {
 
 class Model {
   readonly clock = new FakeClock();
+  readonly steady = new SteadyClock(this.clock);
   readonly limits: [number, number, number, number, number] = [500, 700, 1_000, 400, 300];
   readonly counters = new Map<string, ModelCounter>();
   readonly processes: Process[];
@@ -110,7 +112,7 @@ class Model {
       case "crash":
         return await this.#crash(step.process % this.processes.length);
       case "step clock":
-        return this.clock.stepWall(step.days * DAY_MS);
+        return await this.#stepClock(step.days * DAY_MS);
       case "limit":
         this.limits[step.quota] = step.limit;
     }
@@ -135,6 +137,9 @@ class Model {
     await this.turn();
     await Promise.all(this.processes.map((one) => one.store.close()));
     this.processes.splice(0, this.processes.length, this.#start());
+    for (const counter of this.#expired()) {
+      if (this.#state(counter).spent === 0n) Object.assign(counter, { spent: 0, unaccounted: 0 });
+    }
     await this.turn();
     for (const counter of this.counters.values())
       equal(Number(this.#state(counter).leased), 0, `${counter.quota} leased`);
@@ -185,24 +190,47 @@ class Model {
     await new Promise(setImmediate);
     this.clock.advance(100);
     store.ledger.heartbeat();
-    ledger.releaseIdle();
-    for (const counter of this.counters.values()) {
-      const isExpired = counter.expiresMs !== null && counter.expiresMs <= this.clock.nowMs();
-      if (isExpired && this.#state(counter).spent === 0n) Object.assign(counter, { spent: 0, unaccounted: 0 });
+    this.#mayForget(() => ledger.releaseIdle());
+  }
+
+  /** Every process sees that the clock was set before it is set again. */
+  async #stepClock(ms: number): Promise<void> {
+    await new Promise(setImmediate);
+    this.clock.stepWall(ms);
+    this.steady.nowMs();
+    for (const { ledger } of this.processes) this.#mayForget(() => ledger.releaseIdle());
+  }
+
+  /** What the database forgets of counters that have expired, the model forgets. */
+  #mayForget(work: () => void): void {
+    const counters = this.#expired();
+    const before = counters.map((counter) => this.#state(counter));
+    work();
+    for (const [i, counter] of counters.entries()) {
+      if (this.#state(counter).spent !== 0n) continue;
+      counter.spent -= Number(before[i]?.spent ?? 0n);
+      counter.unaccounted -= Number(before[i]?.unaccounted ?? 0n);
     }
+  }
+
+  #expired(): readonly ModelCounter[] {
+    const nowMs = this.steady.nowMs();
+    return [...this.counters.values()].filter(({ expiresMs }) => expiresMs !== null && expiresMs <= nowMs);
   }
 
   /** One process is killed and another started; once the dead one has been silent for long its leases are charged. */
   async #crash(index: number): Promise<void> {
     const dead = this.#process(index);
-    this.#database.crash(dead.store);
+    this.#mayForget(() => {
+      this.#database.crash(dead.store);
+      this.processes[index] = this.#start();
+    });
     for (const { counters, actual } of dead.queued) {
       for (const counter of counters.filter(isSpent)) counter.spent -= actual;
     }
     const lost = this.holds.filter((open) => open.owner === dead);
     this.holds = this.holds.filter((open) => open.owner !== dead);
     for (const counter of this.counters.values()) if (this.processes.length === 1) counter.overruns.clear();
-    this.processes[index] = this.#start();
     for (let second = 0; second < 16; second += 1) {
       for (const { store } of this.processes) store.ledger.heartbeat();
       this.clock.advance(1_000);
@@ -233,10 +261,9 @@ class Model {
   }
 
   #counterNow(one: Process, { id, window: kind }: Quota): ModelCounter {
-    const nowMs = this.clock.nowMs();
+    const nowMs = (id === "rule:every" ? this.steady : this.clock).nowMs();
     let window = one.windows.get(kind);
-    const stepBackMs = id === "rule:every" ? EVERY_MS : DAY_MS;
-    if (window === undefined || nowMs >= window.endMs || nowMs < window.startMs - stepBackMs) {
+    if (window === undefined || nowMs >= window.endMs || nowMs < window.startMs - DAY_MS) {
       window = windowOf(kind, nowMs);
       one.windows.set(kind, window);
     }

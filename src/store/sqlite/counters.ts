@@ -43,6 +43,7 @@ const USES = `
     SELECT win, min(spent, 36028797018963968) AS taken FROM counters WHERE quota = ? AND win BETWEEN ? AND ?
     UNION ALL SELECT win, amount FROM leases WHERE quota = ? AND win BETWEEN ? AND ?
   ) GROUP BY win HAVING sum(taken) > 0 ORDER BY win`;
+const PASS_TIME = "UPDATE meta SET ledger_ms = max(ledger_ms, ?) WHERE id = 1 RETURNING ledger_ms";
 const PRUNE = `
   DELETE FROM counters WHERE (quota, win) IN (SELECT quota, win FROM counters WHERE expires_ms <= ? LIMIT 1000)`;
 
@@ -68,6 +69,7 @@ export class Counters {
   readonly #leasesOf: Database.Statement<[string], StoredLease>;
   readonly #dropLeases: Database.Statement<[string]>;
   readonly #dropEmpty: Database.Statement<[string]>;
+  readonly #passTime: Database.Statement<[number], number>;
   readonly #prune: Database.Statement<[number]>;
 
   constructor(db: Database.Database, process: string) {
@@ -87,6 +89,7 @@ export class Counters {
     this.#leasesOf = db.prepare<[string], StoredLease>(LEASES_OF).safeIntegers();
     this.#dropLeases = db.prepare("DELETE FROM leases WHERE process = ?");
     this.#dropEmpty = db.prepare("DELETE FROM leases WHERE process = ? AND amount = 0");
+    this.#passTime = db.prepare<[number], number>(PASS_TIME).pluck();
     this.#prune = db.prepare(PRUNE);
   }
 
@@ -151,9 +154,11 @@ export class Counters {
     (which === "all" ? this.#dropLeases : this.#dropEmpty).run(this.#process);
   }
 
-  /** Removes counters that have expired. */
-  prune(nowMs: number): void {
-    this.#prune.run(Math.floor(nowMs));
+  /** The latest time that any process has told; removes what has expired by then. */
+  passTime(nowMs: number): number {
+    const latestMs = this.#passTime.get(Math.floor(nowMs)) ?? nowMs;
+    this.#prune.run(latestMs);
+    return latestMs;
   }
 
   #spanState({ quota, window }: CounterId, { from, to }: WindowSpan): CounterState {

@@ -82,12 +82,14 @@ export class SqliteLedger implements LedgerStore {
     });
   }
 
-  prune(nowMs: number): void {
+  passTime(nowMs: number): number {
     const { batch, counters } = this.#parts;
+    let latestMs = nowMs;
     this.#unlessUnavailable(() => {
       batch.assertWritable();
-      batch.write(() => counters.prune(nowMs));
+      latestMs = batch.write(() => counters.passTime(nowMs));
     });
+    return latestMs;
   }
 
   /** At opening: charges the leases of processes that are certainly dead. Writes only when there are some. */
