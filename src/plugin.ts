@@ -25,7 +25,7 @@ export { z } from "zod";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
-export type { Hold, Ledger, Quota, Refusal } from "./ledger/ledger.ts";
+export type { Balance, Hold, Ledger, Need, Quota, Refusal, Standing } from "./ledger/ledger.ts";
 export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService } from "./rules/service.ts";
@@ -77,7 +77,10 @@ export interface PluginHooks {
   authorize?(call: Call, principal: Principal): Decision | Promise<Decision>;
   /** Looks at the body: nothing to let it pass, a `Denial` to refuse it, a `Rewrite` to replace it. */
   inspect?(call: Call, principal: Principal): InspectResult | Promise<InspectResult>;
-  /** Holds back what the call may cost at the dearest of `decision.targets`. All plugins' reservations, or none. */
+  /**
+   * Holds back what the call may cost at the dearest of `decision.targets`. All plugins' reservations, or none. A
+   * reservation's `headers` go on the answer.
+   */
   reserve?(call: Call, principal: Principal, decision: Decision): Reservation | Promise<Reservation>;
   /** Told exactly once for each reservation. A promise delays the answer's last byte until it resolves. */
   settle?(reservation: Reservation, outcome: Outcome): void | Promise<void>;
