@@ -38,6 +38,7 @@ export const CODES = Object.freeze({
   E220: "a `given` that no request can have",
   E221: "no rule has this id",
   E222: "a `test` fails",
+  E501: "what rules on an organisation, a team or a key cannot hold",
   W301: "a model, provider, team or key that nothing here has",
   W302: "a price outside $0.001/M to $1000/M",
   W303: "the same rule twice",

@@ -1,0 +1,60 @@
+// Binds rules that are kept on a subject to it: their scope, their ids, their place after the rule files.
+import type { InlineRules, Principal } from "../types.ts";
+import { ATTRIBUTES } from "./attribute-table.ts";
+import type { CheckedRule, CheckedSet, Leaf } from "./checked.ts";
+import { isError } from "./diagnostics.ts";
+import { inlineSource, nameOf, readText } from "./inline-text.ts";
+import { renderText } from "./render.ts";
+
+/** Rules kept on a subject cannot be evaluated: its requests are denied. */
+export class InlineRulesError extends Error {
+  /** As `tollgate check` prints it. */
+  readonly report: string;
+
+  constructor({ scope, subject }: InlineRules, report: string) {
+    super(`The rules kept on ${nameOf(scope, subject.alias)} could not be evaluated, so the request is denied`);
+    this.name = "InlineRulesError";
+    this.report = report;
+  }
+}
+
+/** The set that a text comes to, bound to nobody yet: its rules' ids are `:7` or what `as` says. null for a broken one. */
+export function readRules(text: string): CheckedSet | null {
+  return readText({ name: "", label: "", text }).set;
+}
+
+/** The error that says what is wrong with the text. */
+export function brokenRules(rules: InlineRules): InlineRulesError {
+  const { diagnostics } = readText(inlineSource(rules));
+  return new InlineRulesError(rules, renderText(diagnostics.filter(isError)));
+}
+
+/** Makes nobody's rules those of the subject, in the same order; their ids become `team:ml:7` or `team:ml:night`. */
+export function bindRules(all: readonly CheckedRule[], rules: InlineRules): CheckedRule[] {
+  const source = inlineSource(rules);
+  const prefix = source.name.replace(/[^\x20-\x7e]/gu, encodeURIComponent);
+  return all.map((rule): CheckedRule => {
+    const id = `${prefix}${rule.id.startsWith(":") ? "" : ":"}${rule.id}`;
+    return { ...rule, id, source, fires: { kind: "and", parts: [isSubject(rule, rules), rule.fires] } };
+  });
+}
+
+/** The implied `for team ml`. It is left out of what was written, so that no sentence says it twice. */
+function isSubject({ zone }: CheckedRule, { scope, subject }: InlineRules): Leaf {
+  const attribute = ATTRIBUTES.get(scope);
+  if (attribute === undefined) throw new Error(`${scope} is an attribute`);
+  const ref = { attribute, param: null, text: scope, zone };
+  const test = { kind: "names", exact: [subject.id], globs: [] } as const;
+  return { kind: "test", ref, test, negated: false, text: nameOf(scope, subject.alias) };
+}
+
+/** The set with what is kept for the principal, for the plain walk. @throws InlineRulesError */
+export function withInline(set: CheckedSet, { rules = [] }: Principal): CheckedSet {
+  if (rules.length === 0) return set;
+  const kept = rules.flatMap((one) => {
+    const read = readRules(one.text);
+    if (read === null) throw brokenRules(one);
+    return bindRules(read.rules, one);
+  });
+  return { ...set, rules: [...set.rules, ...kept] };
+}
