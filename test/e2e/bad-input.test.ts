@@ -95,6 +95,8 @@ t.test("a bad body is told in the caller's dialect and goes nowhere", async (t) 
     const type = status === 404 ? "not_found_error" : "invalid_request_error";
     t.match(shown, { type: "error", error: { type, message } }, name);
     t.equal(shown.request_id, anthropic.headers.get("x-request-id"));
+    t.equal(shown.request_id, anthropic.headers.get("request-id"), "where Anthropic's client looks for it");
+    t.equal(openai.headers.get("request-id"), null);
     t.not(shown.request_id, id);
   }
   t.same(upstream.seen, [], "nothing was forwarded");
