@@ -51,10 +51,12 @@ function isSubject({ zone }: CheckedRule, { scope, subject }: InlineRules): Leaf
 /** The set with what is kept for the principal, for the plain walk. @throws InlineRulesError */
 export function withInline(set: CheckedSet, { rules = [] }: Principal): CheckedSet {
   if (rules.length === 0) return set;
-  const kept = rules.flatMap((one) => {
-    const read = readRules(one.text);
-    if (read === null) throw brokenRules(one);
-    return bindRules(read.rules, one);
-  });
-  return { ...set, rules: [...set.rules, ...kept] };
+  return { ...set, rules: [...set.rules, ...rules.flatMap(boundRules)] };
+}
+
+/** The rules that are kept on one subject. @throws InlineRulesError */
+export function boundRules(rules: InlineRules): CheckedRule[] {
+  const read = readRules(rules.text);
+  if (read === null) throw brokenRules(rules);
+  return bindRules(read.rules, rules);
 }
