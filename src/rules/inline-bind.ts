@@ -1,6 +1,7 @@
 // Binds rules that are kept on a subject to it: their scope, their ids, their place after the rule files.
 import type { InlineRules, Principal } from "../types.ts";
 import { ATTRIBUTES } from "./attribute-table.ts";
+import { headerText } from "./check-context.ts";
 import type { CheckedRule, CheckedSet, Leaf } from "./checked.ts";
 import { isError } from "./diagnostics.ts";
 import { inlineSource, nameOf, readText } from "./inline-text.ts";
@@ -32,7 +33,7 @@ export function brokenRules(rules: InlineRules): InlineRulesError {
 /** Makes nobody's rules those of the subject, in the same order; their ids become `team:ml:7` or `team:ml:night`. */
 export function bindRules(all: readonly CheckedRule[], rules: InlineRules): CheckedRule[] {
   const source = inlineSource(rules);
-  const prefix = source.name.replace(/[^\x20-\x7e]/gu, encodeURIComponent);
+  const prefix = headerText(source.name);
   return all.map((rule): CheckedRule => {
     const id = `${prefix}${rule.id.startsWith(":") ? "" : ":"}${rule.id}`;
     return { ...rule, id, source, fires: { kind: "and", parts: [isSubject(rule, rules), rule.fires] } };
