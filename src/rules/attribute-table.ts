@@ -21,7 +21,7 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 const EFFORTS = new Set(["default", "none", "minimal", "low", "medium", "high", "xhigh", "max"]);
 
 type Known = NonNullable<Attribute["known"]>;
-type More = Pick<Attribute, "takesParam" | "mayLack" | "optional" | "known">;
+type More = Pick<Attribute, "takesParam" | "mayLack" | "optional" | "known" | "isSubject">;
 
 const closed = (names: readonly string[]): Known => {
   const values = new Set(names);
@@ -86,7 +86,7 @@ const TABLE: readonly Attribute[] = [
   byModel(
     "price",
     "price",
-    "the larger of input and output; unknown when unpriced",
+    "the larger of input and output, without a surcharge for long prompts; unknown when unpriced",
     ({ price }) => (price === null ? undefined : Math.max(price.inputPicoUsd, price.outputPicoUsd)),
     { mayLack: true },
   ),
@@ -100,14 +100,22 @@ const TABLE: readonly Attribute[] = [
     { mayLack: true },
   ),
   byKey("key", "name", "alias or id of the virtual key", (principal) => namesOf(principal.key), {
+    isSubject: true,
     known: open((known) => known.keys),
   }),
   byKey("team", "name", "alias or id; unset for a key without a team", (principal) => namesOf(principal.team), {
+    isSubject: true,
     mayLack: true,
     known: open((known) => known.teams),
   }),
-  byKey("org", "name", "alias or id; may be unset", (principal) => namesOf(principal.org), { mayLack: true }),
-  byKey("user", "name", "alias or id; may be unset", (principal) => namesOf(principal.user), { mayLack: true }),
+  byKey("org", "name", "alias or id; may be unset", (principal) => namesOf(principal.org), {
+    isSubject: true,
+    mayLack: true,
+  }),
+  byKey("user", "name", "alias or id; may be unset", (principal) => namesOf(principal.user), {
+    isSubject: true,
+    mayLack: true,
+  }),
   byKey("role", "name", "a set: `role admin` means that it holds admin", (principal) => namesIn(principal.roles), {
     mayLack: true,
   }),

@@ -37,6 +37,8 @@ export type Attribute = Reader & {
   readonly mayLack?: boolean;
   /** The values that a caller can choose to leave out: a deny on them can be dodged. */
   readonly optional?: boolean;
+  /** Someone or something with an alias and an id: its value is both. */
+  readonly isSubject?: boolean;
   /** Known values: `closed` ones are all there is, others only draw a warning. */
   readonly known?: { readonly closed: boolean; values(vocabulary: Vocabulary): ReadonlySet<string> };
 };

@@ -4,7 +4,7 @@ import type { AttributeRef } from "./attributes.ts";
 import { AttributeChecker } from "./check-attribute.ts";
 import type { CheckSet, Place } from "./check-context.ts";
 import { ValueChecker } from "./check-value.ts";
-import type { CheckedRule, CheckedSet, CheckedTest, Given } from "./checked.ts";
+import { type CheckedSet, type CheckedTest, decides, type Given, isCounting } from "./checked.ts";
 import { diagnostic } from "./diagnostics.ts";
 import { parseIp } from "./ip.ts";
 import { parseMoment } from "./local-time.ts";
@@ -62,13 +62,14 @@ export function addTest(set: CheckSet, tests: CheckedTest[], node: TestNode, pla
 /** Says which ids after `by` and `warn` are no rule's (E221), and which rules could not be meant. */
 export function checkIds(set: CheckSet, { rules, defaults, tests }: CheckedSet): void {
   if (set.hasErrors) return;
-  const isWarn = ({ effect }: CheckedRule): boolean => effect === "warn";
-  const warns = new Set(rules.filter(isWarn).map(({ id }) => id));
-  const deciders = new Set([...rules.filter((rule) => !isWarn(rule)), ...defaults].map(({ id }) => id));
+  const warns = new Set(rules.filter(({ effect }) => effect === "warn").map(({ id }) => id));
+  const counting = new Set(rules.filter(isCounting).map(({ id }) => id));
+  const deciders = new Set([...rules.filter(decides), ...defaults].map(({ id }) => id));
   const check = ({ source, offset }: CheckedTest, { id, span }: IdNode, known: ReadonlySet<string>): void => {
     if (known.has(id)) return;
     const message = `no ${known === warns ? "`warn`" : "rule or `default` line"} has the id ${quote(id)}`;
-    const help = set.near(id, known) ?? "a rule gets an id by `as`; without it the id is `<file>:<line>`";
+    const counts = counting.has(id) ? "a `limit` or `budget` has it, which counts and decides nothing here" : null;
+    const help = counts ?? set.near(id, known) ?? "a rule gets an id by `as`; without it the id is `<file>:<line>`";
     set.add(diagnostic("E221", source, shift(span, offset), message, help));
   };
   for (const test of tests) {

@@ -9,6 +9,8 @@ import { firedOf } from "./fired.ts";
 import { InlineRuleSets } from "./inline.ts";
 import { leavesOf, unknownIn } from "./interpret.ts";
 import type { Predicate } from "./predicates.ts";
+import { createQuotaCache, isFixed } from "./quota-cache.ts";
+import type { QuotaFor } from "./quotas.ts";
 import { decisionOf, isAllowed, type TargetVerdict } from "./verdict.ts";
 
 /** Principals whose plans are kept. */
@@ -48,35 +50,37 @@ interface Plan {
 export function createDecide(files: CompiledSet, generation: number, inline = new InlineRuleSets()): Decide {
   const set = { defaults: files.defaults, candidates: candidatesOf(files, inline) };
   const plans = new LRUCache<Principal, Map<Target, Plan>>({ max: PRINCIPALS_MAX });
+  const find = createQuotaCache();
   return (call, principal, nowMs) => {
     const ofPrincipal = plansOf(plans, principal);
     const only = call.targets.length === 1 ? call.targets[0] : undefined;
     if (only !== undefined) {
       const plan = planFor(set, ofPrincipal, principal, only);
       if (plan.settled !== null && plan.open.length === 0) return plan.settled;
-      return decideOne(plan, { call, principal, target: only, nowMs: nowMs() }, generation);
+      return decideOne(plan, { call, principal, target: only, nowMs: nowMs() }, generation, find);
     }
     const now = nowMs();
     const factsOf = (target: Target): Facts => ({ call, principal, target, nowMs: now });
     const verdicts = call.targets.map((target) =>
       verdictOf(planFor(set, ofPrincipal, principal, target), factsOf(target)),
     );
-    return decisionOf(verdicts, factsOf, generation);
+    return decisionOf(verdicts, factsOf, generation, find);
   };
 }
 
 /** Decides a call that one target can serve. A plan whose open predicates are quiet shares its decision. */
-function decideOne(plan: Plan, facts: Facts, generation: number): Decision {
+function decideOne(plan: Plan, facts: Facts, generation: number, find: QuotaFor): Decision {
   const quiet = isQuiet(plan.open, facts);
   if (quiet && plan.settled !== null) return plan.settled;
   const verdict = verdictOf(plan, facts);
-  const decision = decisionOf([verdict], () => facts, generation);
+  const decision = decisionOf([verdict], () => facts, generation, find);
   if (quiet && plan.fallbacks.length === 1 && isShared(verdict)) plan.settled = decision;
   return decision;
 }
 
-/** Whether a decision says nothing of the request itself: a generated sentence quotes what its rule looked at. */
+/** Whether a decision says nothing of the request itself: a counter may be the request's, a sentence quotes what its rule looked at. */
 function isShared(verdict: TargetVerdict): boolean {
+  if (!verdict.quotas.every(isFixed)) return false;
   const shown = verdict.denies[0];
   if (isAllowed(verdict) || shown === undefined || shown.because !== null) return true;
   return leavesOf(shown.fires).every(({ ref }) => isBound(ref.attribute));

@@ -1,10 +1,12 @@
 // Why a request is decided as it is: for people and as JSON.
-import type { Decision, Target } from "../types.ts";
+import { formatUsd } from "../money.ts";
+import type { Decision, RuleQuota, Target } from "../types.ts";
 import type { Vocabulary } from "./catalogue.ts";
 import type { CheckedDefault, CheckedRule, CheckedSet } from "./checked.ts";
 import { type ExplainedRule, explainRule } from "./explain-rule.ts";
 import { UNKNOWN, YES } from "./facts.ts";
 import { type Flip, nearestFlips } from "./flip.ts";
+import { quotaFor } from "./quotas.ts";
 import { factsOf, verdictsOf } from "./run-tests.ts";
 import type { Scenario } from "./scenario.ts";
 import { lineText, positionAt, whereOf } from "./source.ts";
@@ -20,6 +22,13 @@ export interface ExplainedTarget {
   readonly fallback: CheckedDefault;
   /** Other rules that matched, without deciding. */
   readonly others: readonly ExplainedRule[];
+  /** The `limit` and `budget` rules that the request would be counted against; empty when it is denied. */
+  readonly quotas: readonly ExplainedQuota[];
+}
+
+/** A `limit` or `budget` rule and the counter that it comes to. */
+export interface ExplainedQuota extends ExplainedRule {
+  readonly quota: RuleQuota;
 }
 
 /** A decision with its reasons. */
@@ -33,12 +42,14 @@ export interface Explanation {
 export function explain(set: CheckedSet, scenario: Scenario, vocabulary: Pick<Vocabulary, "targets">): Explanation {
   const verdicts = verdictsOf(set, scenario);
   const targets = verdicts.map((verdict): ExplainedTarget => {
-    const { denies, allows, shadows, warns, fallback, target } = verdict;
+    const { denies, allows, shadows, warns, quotas, fallback, target } = verdict;
     const see = (rule: CheckedRule): ExplainedRule => explainRule(rule, factsOf(scenario, target));
     const deciding = denies.length > 0 ? denies : allows;
     const others = [...(denies.length > 0 ? allows : []), ...warns, ...shadows];
     const effect = isAllowed(verdict) ? "allow" : "deny";
-    return { target, effect, deciding: deciding.map(see), fallback, others: others.map(see) };
+    const facts = factsOf(scenario, target);
+    const counted = (effect === "deny" ? [] : quotas).map((rule) => ({ ...see(rule), quota: quotaFor(rule, facts) }));
+    return { target, effect, deciding: deciding.map(see), fallback, others: others.map(see), quotas: counted };
   });
   return {
     decision: decisionOf(verdicts, (target) => factsOf(scenario, target), 0),
@@ -59,13 +70,14 @@ export function renderExplanation({ decision, targets, flips }: Explanation): st
   return `${lines.join("\n")}\n`;
 }
 
-function targetLines({ target, effect, deciding, fallback, others }: ExplainedTarget): string[] {
+function targetLines({ target, effect, deciding, fallback, others, quotas }: ExplainedTarget): string[] {
   const done = effect === "allow" ? "allowed" : "denied";
   const lines = [`${target.provider}/${target.model}: ${done}${deciding.length === 0 ? " by default" : ""}`];
   if (deciding.length === 0) lines.push(`  ${whereOf(fallback)}  ${firstLine(fallback)}`);
   for (const rule of deciding) lines.push(...ruleLines(rule, ""));
   for (const rule of others)
     lines.push(...ruleLines(rule, rule.rule.mode === "shadow" ? "shadow: " : `${rule.rule.effect}: `));
+  for (const counted of quotas) lines.push(...ruleLines(counted, "counts: "), `    counter  ${counted.quota.label}`);
   return lines;
 }
 
@@ -111,14 +123,27 @@ export function explanationJson({ decision, targets, flips }: Explanation): obje
     shadow_ids: decision.shadowIds,
     warnings: decision.warnings ?? [],
     unknown: decision.unknown,
-    targets: targets.map(({ target, effect, deciding, fallback, others }) => ({
+    targets: targets.map(({ target, effect, deciding, fallback, others, quotas }) => ({
       provider: target.provider,
       model: target.model,
       effect,
       deciding: deciding.map(ruleJson),
       default: { where: whereOf(fallback), effect: fallback.effect, decides: deciding.length === 0 },
       others: others.map(ruleJson),
+      quotas: quotas.map((counted) => ({ ...quotaJson(counted.quota), rule: ruleJson(counted) })),
     })),
     would_turn: flips,
+  };
+}
+
+/** Money in dollars, counts as they are: text, since a budget may pass 2^53. */
+function quotaJson({ id, label, unit, limit, window }: RuleQuota): object {
+  const isMoney = unit === "nano-usd";
+  return {
+    counter: id,
+    label,
+    unit: isMoney ? "usd" : unit,
+    limit: isMoney ? formatUsd(limit) : String(limit),
+    window,
   };
 }

@@ -2,7 +2,7 @@
 import type { Target } from "../types.ts";
 import { type AttributeRef, readFact } from "./attributes.ts";
 import type { Vocabulary } from "./catalogue.ts";
-import type { CheckedRule, CheckedSet, Leaf } from "./checked.ts";
+import { type CheckedRule, type CheckedSet, decides, type Leaf } from "./checked.ts";
 import type { Fact, Facts } from "./facts.ts";
 import { alternativesTo } from "./flip-values.ts";
 import { interpret, leafTruth, leavesOf } from "./interpret.ts";
@@ -108,8 +108,8 @@ function changesFor(
 
 function leavesAt(set: CheckedSet, verdicts: readonly TargetVerdict[], wasAllowed: boolean): Leaf[] {
   const denying = verdicts.flatMap(({ denies }) => denies);
-  const could = ({ effect, mode }: CheckedRule): boolean =>
-    mode === "live" && effect !== "warn" && (effect === "allow") !== wasAllowed;
+  const could = (rule: CheckedRule): boolean =>
+    rule.mode === "live" && decides(rule) && (rule.effect === "allow") !== wasAllowed;
   const rules = wasAllowed
     ? [...verdicts.flatMap(({ allows }) => allows), ...set.rules.filter(could)]
     : denying.length > 0

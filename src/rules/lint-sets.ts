@@ -2,7 +2,7 @@
 import type { Target } from "../types.ts";
 import { type Atom, atomsOf, conflictIn, covers } from "./algebra.ts";
 import type { CheckSet } from "./check-context.ts";
-import type { CheckedRule, Cond } from "./checked.ts";
+import { type CheckedRule, type Cond, decides } from "./checked.ts";
 import { type Code, diagnostic } from "./diagnostics.ts";
 import { NO, negate, YES } from "./facts.ts";
 import { holds, leavesOf, truthOf } from "./interpret.ts";
@@ -25,14 +25,14 @@ export function* lintSets(set: CheckSet, rules: readonly CheckedRule[], twins: R
     yield;
     known.push({ rule, atoms: atomsOf(rule.fires) });
   }
-  const coverers = new Coverers(known.filter(({ rule }) => !twins.has(rule)));
+  const coverers = new Coverers(known.filter(({ rule }) => decides(rule) && !twins.has(rule)));
   for (const one of known) {
     yield;
     const conflict = conflictIn(one.atoms);
     if (conflict !== null) {
       const [a, b] = conflict.map(({ text }) => text);
       warn(set, one.rule, "W312", `\`${a}\` and \`${b}\` never hold together`, "join them with `or`, or take one out");
-    } else if (!twins.has(one.rule)) lintCovered(set, one, coverers);
+    } else if (decides(one.rule) && !twins.has(one.rule)) lintCovered(set, one, coverers);
   }
   yield* lintOnly(
     set,

@@ -116,8 +116,9 @@ export function coverageOf(set: CheckedSet, runs: readonly TestRun[]): Coverage 
   const moments = runs.flatMap(({ scenario }) => scenario.call.targets.map((target) => factsOf(scenario, target)));
   const firing = new Map<CheckedRule, number>();
   for (const { verdicts } of runs) {
-    for (const { denies, allows, shadows, warns } of verdicts) {
-      for (const rule of [...denies, ...allows, ...shadows, ...warns]) firing.set(rule, (firing.get(rule) ?? 0) + 1);
+    for (const { denies, allows, shadows, warns, quotas } of verdicts) {
+      for (const rule of [...denies, ...allows, ...shadows, ...warns, ...quotas])
+        firing.set(rule, (firing.get(rule) ?? 0) + 1);
     }
   }
   const rules = set.rules.filter(({ mode }) => mode !== "off");

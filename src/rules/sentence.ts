@@ -67,8 +67,7 @@ export function factText(ref: AttributeRef, fact: Fact): string {
 
 /** A subject has an alias and an id: its alias is what people know. A set shows all. */
 function nameOf(ref: AttributeRef, names: readonly string[]): string {
-  const isSet = ref.attribute.name === "role" || ref.attribute.name === "tag" || ref.attribute.takesParam === true;
-  return isSet ? names.join(", ") : (names[0] ?? "");
+  return ref.attribute.isSubject ? (names[0] ?? "") : names.join(", ");
 }
 
 function numberText(ref: AttributeRef, value: number): string {

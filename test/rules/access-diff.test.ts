@@ -112,3 +112,18 @@ t.test("rules list, expand and diff", async (t) => {
   await t.rejects(run(cwd, ["diff", "rules", "bad"]), { exitCode: 2, message: /E102/ });
   await t.rejects(run(cwd, ["diff", "rules"]), /NEW is missing/);
 });
+
+t.test("rules list knows limits, and diff leaves them out and says so", async (t) => {
+  const limits = t.testdir({
+    rules: { "a.rules": "default allow\nlimit 9 requests per 1m by key as nine\n" },
+    next: { "a.rules": "default allow\nlimit 1 requests per 1m by key as nine\n" },
+  });
+  t.same(await run(limits, ["diff", "rules", "next"]), {
+    code: 0,
+    stdout: "",
+    stderr: "nobody gains or loses anything; limits and budgets are not compared\n",
+  });
+  t.match(JSON.parse((await run(limits, ["list", "--json"])).stdout), {
+    rules: [{ id: "nine", effect: "limit", text: "limit 9 requests per 1m by key as nine" }],
+  });
+});
