@@ -2,7 +2,7 @@
 import type { InlineRules, Principal } from "../types.ts";
 import { ATTRIBUTES } from "./attribute-table.ts";
 import { headerText } from "./check-context.ts";
-import type { CheckedRule, CheckedSet, Leaf } from "./checked.ts";
+import type { CheckedQuota, CheckedRule, CheckedSet, Leaf } from "./checked.ts";
 import { isError } from "./diagnostics.ts";
 import { inlineSource, nameOf, readText } from "./inline-text.ts";
 import { renderText } from "./render.ts";
@@ -36,8 +36,15 @@ export function bindRules(all: readonly CheckedRule[], rules: InlineRules): Chec
   const prefix = headerText(source.name);
   return all.map((rule): CheckedRule => {
     const id = `${prefix}${rule.id.startsWith(":") ? "" : ":"}${rule.id}`;
-    return { ...rule, id, source, fires: { kind: "and", parts: [isSubject(rule, rules), rule.fires] } };
+    const fires = { kind: "and", parts: [isSubject(rule, rules), rule.fires] } as const;
+    return { ...rule, id, source, fires, quota: rule.quota === null ? null : ownQuota(rule.quota, rules) };
   });
+}
+
+/** Counters of the subject's own, whoever else keeps the same text: no name that people write holds a blank. */
+function ownQuota(quota: CheckedQuota, { scope, subject }: InlineRules): CheckedQuota {
+  const name = `${scope} ${subject.id} ${quota.name}`;
+  return Object.freeze({ ...quota, name, text: `${nameOf(scope, subject.alias)}'s ${quota.text}` });
 }
 
 /** The implied `for team ml`. It is left out of what was written, so that no sentence says it twice. */

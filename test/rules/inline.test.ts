@@ -77,6 +77,30 @@ t.test("a text is read once for all who keep it, and each is named", async (t) =
   t.throws(() => inline.candidates({ principal: stolen, target: GPT4 }), /another subject's/);
 });
 
+t.test("limits and budgets have counters of their own, whoever keeps the same text", async (t) => {
+  const text = "limit 5 requests per 1m\nbudget $5 per month by key as spend\n";
+  const decide = decideBy("default allow\nlimit 5 requests per 1m\nbudget $9 per month by key as spend\n");
+  const counters = (by: Principal) => decide(call(), by).quotas?.get(GPT4) ?? [];
+  const ml = counters(principal({ team: "ml", rules: { team: text } }));
+  t.same(
+    ml.map(({ ruleId, label }) => [ruleId, label]),
+    [
+      ["rules/a.rules:2", "limit 5 requests per 1m"],
+      ["spend", "budget $9 per month for key ci"],
+      ["team:ml:1", "team ml's limit 5 requests per 1m"],
+      ["team:ml:spend", "team ml's budget $5 per month for key ci"],
+    ],
+  );
+  const ids = (all: typeof ml): string[] => all.map(({ id }) => id);
+  const search = ids(counters(principal({ team: "search", rules: { team: text } })));
+  const own = ids(counters(principal({ rules: { key: text } })));
+  t.equal(new Set([...ids(ml), ...search, ...own]).size, 8, "two of the files, two for each that keeps some");
+  const mate = ids(counters(principal({ key: "mate", team: "ml", rules: { team: text } })));
+  t.same([mate[2] === ml[2]?.id, mate[3] === ml[3]?.id], [true, false], "the team's without `by` is all its keys'");
+  const raised = "\nlimit 50 requests per 1m\n";
+  t.equal(ids(counters(principal({ team: "ml", rules: { team: raised } })))[2], ml[2]?.id, "what was used stays used");
+});
+
 t.test("broken rules deny their subject's requests, are told once, and are nobody else's business", async (t) => {
   const errors: { fields: Record<string, unknown>; message: string }[] = [];
   const log = { error: (fields: object, message: string) => errors.push({ fields: { ...fields }, message }) };
