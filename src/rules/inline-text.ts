@@ -39,7 +39,7 @@ export function readText(source: Source): Checked {
   const cache = new StatementCache();
   const { statements, errors } = parseFile(source, cache);
   const file = { source, errors, statements: statements.filter(({ tree }) => tree.kind !== "test") };
-  return withoutWidening(file, checkFiles([file, parseFile(REST, cache)], vocabularyOf(NO_NAMES), 0));
+  return withoutWidening(file, checkFiles([file, parseFile(REST, cache)], vocabularyOf(NO_NAMES), 0, false));
 }
 
 /** The check, with an error for each statement that could widen. */
