@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { GatewayError } from "./errors.ts";
 import type { Deadlines } from "./http/deadlines.ts";
 import { type ExchangeContext, type ExchangeLimits, type Forwarded, forward } from "./http/exchange.ts";
-import { copyRequestHeaders, type HeaderList } from "./http/headers.ts";
+import { copyRequestHeaders, type HeaderList, ID_HEADERS } from "./http/headers.ts";
 import { Upstream } from "./http/upstream.ts";
 import type { Catalogue } from "./llm/catalogue.ts";
 import { costBound, costNanoUsd } from "./llm/cost.ts";
@@ -128,8 +128,7 @@ export class Providers {
       whole: (answer: Buffer) => meterJson(answer, wire, promptBytes(call)),
     };
     const answerHeaders = [
-      "x-request-id",
-      id,
+      ...ID_HEADERS[wire].flatMap((name) => [name, id]),
       "x-tollgate-model",
       target.model,
       "x-tollgate-provider",

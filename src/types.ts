@@ -47,6 +47,16 @@ export interface Principal {
   readonly tags: readonly string[];
   /** Money budgets on this key and on what it belongs to. */
   readonly budgets: readonly Budget[];
+  /** Rules kept on its organisation, its team and itself, in this order. Left out when there are none. */
+  readonly rules?: readonly InlineRules[];
+}
+
+/** Rules kept on an account object: they are for that subject only, and narrow what the rule files allow. */
+export interface InlineRules {
+  readonly scope: "org" | "team" | "key";
+  readonly subject: Subject;
+  /** In the rule language. */
+  readonly text: string;
 }
 
 /** A calendar window: resets at local midnight of the time zone it is computed in; `total` never resets. */

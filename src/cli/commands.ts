@@ -13,6 +13,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "check", load: async () => (await import("./check.ts")).check },
   { name: "keys", load: async () => (await import("./keys.ts")).keys },
   { name: "teams", load: async () => (await import("./teams.ts")).teams },
+  { name: "orgs", load: async () => (await import("./orgs.ts")).orgs },
   { name: "usage", load: async () => (await import("./usage.ts")).usage },
   { name: "ledger", load: async () => (await import("./ledger.ts")).ledger },
   { name: "config", load: async () => (await import("./config.ts")).config },

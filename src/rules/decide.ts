@@ -6,6 +6,7 @@ import type { CheckedDefault, CheckedRule } from "./checked.ts";
 import type { CompiledDefault, CompiledSet } from "./compile.ts";
 import { type Bound, type Facts, NO, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { firedOf } from "./fired.ts";
+import { InlineRuleSets } from "./inline.ts";
 import { leavesOf, unknownIn } from "./interpret.ts";
 import type { Predicate } from "./predicates.ts";
 import { createQuotaCache, isFixed } from "./quota-cache.ts";
@@ -45,8 +46,9 @@ interface Plan {
   settled: Decision | null;
 }
 
-/** Makes the function that decides by one compiled set; its memo lives and dies with it. */
-export function createDecide(set: CompiledSet, generation: number): Decide {
+/** Makes the function that decides by one compiled set, and by what principals bring; its memo lives and dies with it. */
+export function createDecide(files: CompiledSet, generation: number, inline = new InlineRuleSets()): Decide {
+  const set = { defaults: files.defaults, candidates: candidatesOf(files, inline) };
   const plans = new LRUCache<Principal, Map<Target, Plan>>({ max: PRINCIPALS_MAX });
   const find = createQuotaCache();
   return (call, principal, nowMs) => {
@@ -119,6 +121,14 @@ function planFor(set: CompiledSet, ofPrincipal: Map<Target, Plan>, principal: Pr
   const plan = makePlan(set, principal, target);
   ofPrincipal.set(target, plan);
   return plan;
+}
+
+/** The files' rules, then those that are kept for the principal. */
+function candidatesOf(files: CompiledSet, inline: InlineRuleSets): CompiledSet["candidates"] {
+  return (bound) =>
+    bound.principal.rules === undefined
+      ? files.candidates(bound)
+      : [...files.candidates(bound), ...inline.candidates(bound)];
 }
 
 function makePlan(set: CompiledSet, principal: Principal, target: Target): Plan {

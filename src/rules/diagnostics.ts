@@ -42,6 +42,7 @@ export const CODES = Object.freeze({
   E222: "a `test` fails",
   E223: "an attribute that `by` cannot count by",
   E224: "a `limit` or `budget` that is `shadow`",
+  E501: "what rules on an organisation, a team or a key cannot hold",
   W301: "a model, provider, team or key that nothing here has",
   W302: "a price outside $0.001/M to $1000/M",
   W303: "the same rule twice",

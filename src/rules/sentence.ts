@@ -6,6 +6,7 @@ import type { CheckedDefault, CheckedRule, Leaf } from "./checked.ts";
 import type { Fact, Facts } from "./facts.ts";
 import { leavesOf } from "./interpret.ts";
 import { formatDate, formatTime, WEEKDAYS } from "./local-time.ts";
+import { positionAt } from "./source.ts";
 import { condText } from "./written.ts";
 
 const VALUE_MAX = 80;
@@ -15,7 +16,13 @@ export function denialSentence(rule: CheckedRule, facts: Facts): string {
   const seen = observed(rule, facts);
   const compared = comparedBy(rule);
   const model = `model ${facts.target.model}${seen === "" ? "" : ` (${seen})`}`;
-  return `Access denied: ${model} is denied by ${rule.id}${compared === "" ? "" : ` (${compared})`}`;
+  return `Access denied: ${model} is denied by ${namedRule(rule)}${compared === "" ? "" : ` (${compared})`}`;
+}
+
+/** A rule's id; of one that is kept on a subject, `team ml's rules, line 2`. */
+function namedRule({ id, source, start }: CheckedRule): string {
+  if (source.keptOn === undefined) return id;
+  return `${clipped(source.label)}'s rules, line ${positionAt(source, start).line + 1}`;
 }
 
 /** `Access denied: model gpt-4 is not allowed by any rule (default deny, rules/models.rules:3)`. */

@@ -1,8 +1,11 @@
 // What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
-import type { AccessRecord, Budget, BudgetWindow, Principal, QuotaUnit, Subject } from "../types.ts";
+import type { AccessRecord, Budget, BudgetWindow, InlineRules, Principal, QuotaUnit, Subject } from "../types.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
 export type KeyStatus = "active" | "disabled" | "revoked";
+
+/** The longest text of rules that a subject may keep, in UTF-8 bytes: 64 KiB. */
+export const RULES_BYTES_MAX = 64 * 1024;
 
 /** A virtual key as stored. The secret is not in it: only its hash is kept, and that stays inside the store. */
 export interface KeyRow {
@@ -38,6 +41,8 @@ export interface NewKey {
   readonly tags?: readonly string[] | undefined;
   readonly expiresMs?: number | undefined;
   readonly budget?: NewBudget | undefined;
+  /** Rules to keep on it, in the rule language; the caller has checked them. */
+  readonly rules?: string | undefined;
 }
 
 /** A budget to put on a key or a team. */
@@ -46,8 +51,22 @@ export interface NewBudget {
   readonly window: BudgetWindow;
 }
 
+/** An organisation as stored. */
+export interface OrgRow extends Subject {
+  readonly createdMs: number;
+}
+
+/** What else a new team may have. */
+export interface NewTeam {
+  /** The organisation it belongs to. */
+  readonly orgAlias?: string | undefined;
+  /** Rules to keep on it, in the rule language; the caller has checked them. */
+  readonly rules?: string | undefined;
+}
+
 /** A team as stored. */
 export interface TeamRow extends Subject {
+  readonly org: Subject | null;
   readonly createdMs: number;
   readonly budgets: readonly Budget[];
 }
@@ -58,22 +77,38 @@ export interface KeyListing extends KeyRow {
   readonly budgets: readonly Budget[];
 }
 
-/** Keys and teams. Errors are `StoreError`s. */
+/** Keys, teams and organisations. Errors are `StoreError`s. */
 export interface AccountStore {
-  /** Adds a key. `alias_taken` when the alias is in use, `no_such_team` when the team is not there. */
+  /** Adds a key. `alias_taken` when the alias is in use, `no_such_team` when the team is not there, `too_long`. */
   createKey(key: NewKey): KeyRow;
   /** The key whose secret has this hash, or null. */
   findKey(hash: Buffer): KeyLookup | null;
+  /** The key of that id or alias, as `findKey` would give it. `no_such_key`. */
+  getKey(idOrAlias: string): KeyLookup;
   /** All keys, oldest first. */
   listKeys(): readonly KeyListing[];
   /** By id or alias. Revoked is final: `revoked` when it is already so and something else is asked. `no_such_key`. */
   setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow;
-  createTeam(alias: string, budget?: NewBudget): TeamRow;
+  /** `alias_taken`, `no_such_org`, `too_long`. */
+  createTeam(alias: string, budget?: NewBudget, more?: NewTeam): TeamRow;
   listTeams(): readonly TeamRow[];
+  /** `alias_taken`, `too_long`. @param rules to keep on it; the caller has checked them */
+  createOrg(alias: string, rules?: string): OrgRow;
+  /** All organisations, oldest first. */
+  listOrgs(): readonly OrgRow[];
   /** Replaces the budget of that window on the key or team, or adds it. A replaced one keeps its id, and so what was spent. */
   setBudget(scope: "key" | "team", idOrAlias: string, budget: NewBudget): Budget;
+  /** The subject, and the text of the rules kept on it; null when there are none. `no_such_key`, `no_such_team`, `no_such_org`. */
+  getRules(scope: InlineRules["scope"], idOrAlias: string): { readonly subject: Subject; readonly text: string | null };
   /**
-   * A number that grows whenever a key, team or budget changes, by this process or another.
+   * Keeps rules on a subject in place of those before; null takes them away. The caller has checked the text.
+   * `too_long` above `RULES_BYTES_MAX`, and as `getRules`.
+   */
+  setRules(scope: InlineRules["scope"], idOrAlias: string, text: string | null): Subject;
+  /** All rules that are kept: on organisations, then teams, then keys, each oldest first. */
+  listRules(): readonly InlineRules[];
+  /**
+   * A number that grows whenever a key, team, organisation, budget or rule kept on one changes, by this process or another.
    * Cheap enough for every request: the database is asked once a turn of the event loop (about a microsecond); within
    * the turn this process's own changes are seen at once, another's at the next.
    */
@@ -260,7 +295,10 @@ export type StoreErrorCode =
   | "alias_taken"
   | "no_such_key"
   | "no_such_team"
+  | "no_such_org"
   | "revoked"
+  /** Rules to keep of more than `RULES_BYTES_MAX` bytes. */
+  | "too_long"
   /** A budget below 0 or above the store's largest integer, 2^63 - 1. */
   | "out_of_range";
 

@@ -5,11 +5,12 @@ import type { RuleCatalogue } from "../../src/rules/catalogue.ts";
 import type { CheckedSet } from "../../src/rules/checked.ts";
 import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
+import { checkText, inlineSource } from "../../src/rules/inline-text.ts";
 import { outsideAttribute } from "../../src/rules/outside-attributes.ts";
 import { StatementCache } from "../../src/rules/parse.ts";
 import { renderText } from "../../src/rules/render.ts";
 import type { Source } from "../../src/rules/source.ts";
-import type { Call, Decision, JsonObject, Principal, Target } from "../../src/types.ts";
+import type { Call, Decision, InlineRules, JsonObject, Principal, Target } from "../../src/types.ts";
 
 /** 2026-11-21, a Saturday, 12:00 UTC. */
 export const NOW_MS = Date.parse("2026-11-21T12:00:00Z");
@@ -73,10 +74,15 @@ export function principal(
     roles?: string[];
     tags?: string[];
     createdMs?: number;
+    /** Texts kept on its organisation, team and key. */
+    rules?: Partial<Record<InlineRules["scope"], string>>;
   } = {},
 ): Principal {
   const subject = (alias: string | undefined): Principal["team"] =>
     alias === undefined ? null : { id: `id_${alias}`, alias };
+  const rules = Object.entries(more.rules ?? {}).map(([scope, text]) =>
+    keptOn(scope as InlineRules["scope"], text, more[scope as "key"]),
+  );
   return Object.freeze({
     key: { id: `id_${more.key ?? "ci"}`, alias: more.key ?? "ci" },
     keyCreatedMs: more.createdMs ?? NOW_MS - 3_600_000,
@@ -86,7 +92,18 @@ export function principal(
     roles: more.roles ?? [],
     tags: more.tags ?? [],
     budgets: [],
+    ...(rules.length === 0 ? {} : { rules }),
   });
+}
+
+/** Rules kept on a subject; a key is called `ci` unless it is named. */
+export function keptOn(scope: InlineRules["scope"], text: string, alias = "ci"): InlineRules {
+  return Object.freeze({ scope, subject: { id: `id_${alias}`, alias }, text });
+}
+
+/** The report that a check of rules kept on the team `ml` gives, at NOW_MS. */
+export function inlineReport(text: string): string {
+  return renderText(checkText(inlineSource(keptOn("team", text, "ml")), CATALOGUE, NOW_MS).diagnostics);
 }
 
 /** A chat call for GPT4 with an empty body. */

@@ -130,6 +130,18 @@ const STEPS: readonly string[] = [
   ) STRICT;
   CREATE INDEX recoveries_at ON recoveries (at_ms);
   `,
+  // Organisations, and rules kept on them, on teams and on keys; no text is longer than RULES_BYTES_MAX.
+  `
+  CREATE TABLE organizations (
+    id TEXT NOT NULL UNIQUE,
+    alias TEXT NOT NULL UNIQUE,
+    created_ms INTEGER NOT NULL,
+    rules TEXT CHECK (length(CAST(rules AS BLOB)) <= 65536) -- in the rule language
+  ) STRICT;
+  ALTER TABLE teams ADD COLUMN org_id TEXT REFERENCES organizations (id);
+  ALTER TABLE teams ADD COLUMN rules TEXT CHECK (length(CAST(rules AS BLOB)) <= 65536);
+  ALTER TABLE keys ADD COLUMN rules TEXT CHECK (length(CAST(rules AS BLOB)) <= 65536);
+  `,
 ];
 
 /**
