@@ -85,6 +85,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     catalogue: ruleCatalogue(providers, store),
     clock,
     log,
+    recordValues: config.recording.values,
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
@@ -115,13 +116,14 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     clientIp: createClientIp(config.trustedProxies),
     limits: config.limits,
     errorFormat: config.errorFormat,
+    rules,
   });
   const reloadRules = (): Promise<RuleLoad> => rules.load();
   const adminKeyMade = config.admin.key === null ? `adm-${randomBytes(24).toString("base64url")}` : null;
   const routes = [reloadRoute(reloadRules, log), ...registry.having("routes").flatMap(({ hooks }) => hooks.routes)];
   const common = {
     notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
-    facts: () => ({ rules: { generation: rules.generation }, active_requests: pipeline.active }),
+    facts: () => ({ rules: { generation: rules.generation, hash: rules.hash }, active_requests: pipeline.active }),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
   const data = createServer({ ...common, handler: (req, res) => pipeline.handle(req, res) });

@@ -65,6 +65,29 @@ t.test("what cannot be opened is refused with a sentence that says why", async (
   check.close();
 });
 
+t.test("a database of the first version is brought up to date, and its rows' rule hits are counted", async (t) => {
+  const path = join(t.testdir(), "old.db");
+  const store = openSqlite({ path, clock });
+  store.requests.append(accessRecord("1", { ruleIds: ["a", "b"], shadowIds: ["s"] }));
+  store.requests.append(accessRecord("2", { ruleIds: ["a"], receivedMs: accessRecord("2").receivedMs + 60_000 }));
+  store.requests.append(accessRecord("3", { ruleIds: [] }));
+  await store.close();
+  const old = new Database(path);
+  old.exec("DROP TABLE rule_hits");
+  for (const column of ["warning_ids", "rules_hash", "facts"]) old.exec(`ALTER TABLE requests DROP COLUMN ${column}`);
+  old.pragma("user_version = 1");
+  old.close();
+  const next = openSqlite({ path, clock });
+  t.teardown(() => next.close());
+  const { receivedMs } = accessRecord("1");
+  t.strictSame([...next.requests.ruleHits(0)].sort(), [
+    ["a", { hits: 2, lastMs: receivedMs + 60_000 }],
+    ["b", { hits: 1, lastMs: receivedMs }],
+    ["s", { hits: 1, lastMs: receivedMs }],
+  ]);
+  t.match(next.requests.find("1", receivedMs), { facts: null, rulesHash: null, warningIds: [], ruleIds: ["a", "b"] });
+});
+
 t.test("an existing file keeps its mode", async (t) => {
   const path = join(t.testdir({ "tollgate.db": "" }), "tollgate.db");
   chmodSync(path, 0o640);

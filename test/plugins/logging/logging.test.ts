@@ -9,7 +9,7 @@ import { createLogger } from "../../../src/log.ts";
 import { prettyLine } from "../../../src/log-pretty.ts";
 import { LogSink } from "../../../src/log-sink.ts";
 import type { AccessRecord } from "../../../src/types.ts";
-import { fakeHost } from "../../support/host.ts";
+import { fakeHost, noRequests } from "../../support/host.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 const PLAIN = { tty: false, color: false };
@@ -36,8 +36,11 @@ const served: AccessRecord = {
   decision: "allow",
   ruleIds: ["a", "b"],
   shadowIds: [],
+  warningIds: [],
   unknown: [],
   generation: 3,
+  rulesHash: "0123456789ab",
+  facts: "{}",
   usage: { inputTokens: 10, outputTokens: 20, cachedInputTokens: 4, cacheWriteTokens: 0, estimated: false },
   reservedNanoUsd: 5_000,
   costNanoUsd: 13_500,
@@ -74,7 +77,7 @@ function record(entry: AccessRecord): { line: Record<string, unknown>; rows: Acc
   const lines: string[] = [];
   const rows: AccessRecord[] = [];
   const log = pino({ base: null, timestamp: false }, { write: (line: string) => lines.push(line) });
-  const hooks = logging.setup(fakeHost({ log, requests: { append: (row) => rows.push(row), usage: () => [] } }), {});
+  const hooks = logging.setup(fakeHost({ log, requests: { ...noRequests, append: (row) => void rows.push(row) } }), {});
   hooks.record?.(entry);
   return { line: JSON.parse(lines[0] ?? "{}") as Record<string, unknown>, rows };
 }
@@ -126,14 +129,18 @@ t.test("a refused request leaves out what it does not have", async (t) => {
 t.test("5xx is a warning; estimates, shadow rules and unknown attributes are said", async (t) => {
   t.match(record({ ...served, status: 502, error: "upstream_broken" }).line, { level: 40 });
   const usage = { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, cacheWriteTokens: 7, estimated: true };
-  t.match(record({ ...served, usage, shadowIds: ["s"], unknown: ["price"], userId: "u", orgId: "o" }).line, {
-    estimated: true,
-    cache_write_tokens: 7,
-    shadow_rules: ["s"],
-    unknown: ["price"],
-    user_id: "u",
-    org_id: "o",
-  });
+  t.match(
+    record({ ...served, usage, shadowIds: ["s"], warningIds: ["w"], unknown: ["price"], userId: "u", orgId: "o" }).line,
+    {
+      estimated: true,
+      cache_write_tokens: 7,
+      shadow_rules: ["s"],
+      warnings: ["w"],
+      unknown: ["price"],
+      user_id: "u",
+      org_id: "o",
+    },
+  );
 });
 
 t.test("the log file gets JSON lines, batched, without headers, requests or an error's own fields", async (t) => {
