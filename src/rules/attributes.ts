@@ -63,6 +63,7 @@ export function readBound(ref: AttributeRef, bound: Bound): Fact {
 /** Reads any attribute. */
 export function readFact(ref: AttributeRef, facts: Facts): Fact {
   const { attribute } = ref;
+  if (facts.unrecorded?.(ref, facts.target) === true) return undefined;
   if (attribute.fixedBy === "request") return attribute.read(facts.call, facts.target, ref.param ?? "");
   if (attribute.fixedBy === "now") return attribute.read(ref.zone.at(facts.nowMs), facts.nowMs, facts.principal);
   return readBound(ref, facts);

@@ -27,8 +27,8 @@ export interface RecordedFacts {
   readonly user?: string;
   /** Headers that the rules in force read, by name; null was not sent. One that is missing here was not kept. */
   readonly h?: Readonly<Record<string, string | readonly string[] | null>>;
-  /** Likewise of the body's metadata. */
-  readonly m?: Readonly<Record<string, string | null>>;
+  /** Likewise of the body's metadata; false is a value that is no text. */
+  readonly m?: Readonly<Record<string, string | null | false>>;
 }
 
 /** Tells a request's facts. @param sent whether a provider was sent the request: its record then names it */
@@ -108,12 +108,12 @@ function targetFacts(targets: readonly Target[]): string {
 
 type Value = string | readonly string[] | null | undefined;
 
-/** What is unknown is not kept, so that it is unknown again. */
 function valueFacts(field: "h" | "m", names: readonly string[], read: (name: string) => Value): string {
-  const values: [string, Value][] = [];
+  const values: [string, Value | false][] = [];
   for (const name of names) {
-    const value = fitting(read(name));
-    if (value !== undefined) values.push([name, value]);
+    const value = read(name);
+    if (value === undefined) values.push([name, false]);
+    else if (fitting(value) !== undefined) values.push([name, value]);
   }
   return values.length === 0 ? "" : `,"${field}":${JSON.stringify(Object.fromEntries(values))}`;
 }

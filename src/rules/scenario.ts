@@ -2,6 +2,7 @@
 import type { Call, Endpoint, JsonObject, Price, Principal, Subject, Target, Wire } from "../types.ts";
 import type { Vocabulary } from "./catalogue.ts";
 import type { Given } from "./checked.ts";
+import type { Unrecorded } from "./facts.ts";
 import { momentOf, type Zone } from "./local-time.ts";
 
 /** 2026-01-07, a Wednesday: tests without a date always run on the same day. */
@@ -39,6 +40,8 @@ export interface Scenario {
   readonly call: Call;
   readonly principal: Principal;
   readonly nowMs: number;
+  /** For a request that is restored from its record. */
+  readonly unrecorded?: Unrecorded;
 }
 
 /** Makes the request. The targets are the catalogue's for the given model and provider, with what else is given of them. */
