@@ -1,6 +1,6 @@
 // Opens the database that the config names, and the secret that keys are hashed with.
 import { randomBytes } from "node:crypto";
-import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { SetupError } from "../errors.ts";
 import type { Clock } from "../types.ts";
 import { openSqlite } from "./sqlite/open.ts";
@@ -33,6 +33,11 @@ export function openStore(config: StoreConfig, options: OpenStoreOptions): Store
     if (!(error instanceof StoreError)) throw error;
     throw new SetupError(error.message, 78, error);
   }
+}
+
+/** Whether there is a database to open: opening makes one. */
+export function databaseExists(config: StoreConfig): boolean {
+  return existsSync(sqlitePath(config.database));
 }
 
 /**
