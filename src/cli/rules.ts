@@ -30,7 +30,8 @@ decided then: newly denied, newly allowed, unchanged, or undecidable where a rul
 (headers and metadata are recorded when the rules in force read them). Limits and budgets are not replayed.
 
 Options:
-  --since WHEN        list, replay: a duration (7d, 12h) or a date (2026-11-01, 00:00 UTC); default: ${LIST_SINCE}, ${REPLAY_SINCE}
+  --since WHEN        list, replay: a duration (7d, 12h) or a date (2026-11-01, 00:00 UTC); default: list ${LIST_SINCE},
+                      replay ${REPLAY_SINCE}
   --unused            list: only rules that could match and have not
   --limit N           replay: at most the newest N requests
   --json              the same as data
