@@ -194,3 +194,74 @@ t.test("header and metadata values are kept only where the config lets them be",
     /decided otherwise now, .* not recorded make a difference/,
   );
 });
+
+/** The scrape, by line without its value. */
+async function scrape(gateway: TestGateway, headers: Record<string, string> = {}): Promise<Map<string, number>> {
+  const response = await fetch(`${gateway.adminUrl}/metrics`, { headers });
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${response.status} ${text}`);
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
+  );
+}
+
+t.test("the admin listener shows what was counted, to who has the key", async (t) => {
+  const gateway = await setUp(t);
+  await ask(gateway, { model: "gpt-4" });
+  await ask(gateway, { max_tokens: 2_000 });
+  await ask(gateway, { stream: true });
+  await gateway.chat({}, { authorization: "Bearer sk-nonsense" });
+  t.equal((await fetch(`${gateway.adminUrl}/metrics`)).status, 401);
+  t.equal((await fetch(`${gateway.url}/metrics`)).status, 404, "the data plane has none");
+  const auth = { authorization: `Bearer ${ADMIN_KEY}` };
+  const found = await scrape(gateway, auth);
+  const ready = (await (await fetch(`${gateway.adminUrl}/readyz?verbose`)).json()) as { rules: { hash: string } };
+  const { hash } = ready.rules;
+  t.match(hash, /^[0-9a-f]{12}$/);
+  const wanted = {
+    'tollgate_requests_total{provider="openai",model="gpt-4o-mini",status="2xx",decision="allow"}': 2,
+    'tollgate_requests_total{provider="none",model="gpt-4",status="4xx",decision="deny"}': 1,
+    'tollgate_requests_total{provider="none",model="none",status="4xx",decision="none"}': 2,
+    'tollgate_errors_total{code="permission_denied"}': 1,
+    'tollgate_errors_total{code="invalid_api_key"}': 1,
+    'tollgate_rule_hits_total{rule="dear",kind="live"}': 1,
+    'tollgate_rule_hits_total{rule="no-streams",kind="shadow"}': 1,
+    'tollgate_rule_hits_total{rule="long",kind="warn"}': 1,
+    'tollgate_tokens_total{provider="openai",model="gpt-4o-mini",kind="input"}': 20,
+    'tollgate_request_duration_seconds_count{provider="openai"}': 2,
+    'tollgate_request_duration_seconds_bucket{provider="openai",le="+Inf"}': 2,
+    'tollgate_first_byte_seconds_count{provider="none"}': 0,
+    [`tollgate_rules_info{generation="1",hash="${hash}"}`]: 1,
+    'tollgate_rule_loads_total{result="ok"}': 1,
+    tollgate_requests_in_flight: 0,
+    tollgate_ready: 1,
+    tollgate_unaccounted_usd_total: 0,
+  };
+  for (const [line, value] of Object.entries(wanted)) t.equal(found.get(line), value, line);
+  const usd = Number(gateway.store.requests.usage("key", 0)[0]?.costNanoUsd) / 1e9;
+  t.equal(found.get('tollgate_cost_usd_total{provider="openai",model="gpt-4o-mini"}'), usd);
+  writeFileSync(join(gateway.directory, "rules", "a.rules"), "dney\n");
+  t.equal((await gateway.reloadRules()).ok, false);
+  t.equal((await scrape(gateway, auth)).get('tollgate_rule_loads_total{result="failed"}'), 1);
+});
+
+t.test("the scrape may be open, and then nothing else is", async (t) => {
+  const gateway = await setUp(t, { admin: { listen: "127.0.0.1:0", key: ADMIN_KEY, open_metrics: true } });
+  t.equal((await scrape(gateway)).get("tollgate_ready"), 1);
+  t.equal((await fetch(`${gateway.adminUrl}/-/reload`, { method: "POST" })).status, 401);
+  t.equal((await fetch(`${gateway.adminUrl}/metrics/../-/reload`, { method: "POST" })).status, 401);
+});
+
+t.test("a plugin's metrics that fail are logged, and the others served", async (t) => {
+  const file = join(import.meta.dirname, "../support/plugins/failing-metrics.ts");
+  const gateway = await setUp(t, {
+    plugins: ["auth", "iam", file],
+    admin: { listen: "127.0.0.1:0", key: ADMIN_KEY, open_metrics: true },
+  });
+  const found = await scrape(gateway);
+  t.equal(found.get("tollgate_ready"), 1);
+  t.ok(
+    gateway.logged.some(({ msg, source }) => msg === "metrics could not be collected" && source === "failing-metrics"),
+  );
+});
