@@ -142,6 +142,28 @@ const STEPS: readonly string[] = [
   ALTER TABLE teams ADD COLUMN rules TEXT CHECK (length(CAST(rules AS BLOB)) <= 65536);
   ALTER TABLE keys ADD COLUMN rules TEXT CHECK (length(CAST(rules AS BLOB)) <= 65536);
   `,
+  `
+  ALTER TABLE requests ADD COLUMN warning_ids TEXT; -- a JSON array of strings, or NULL for none
+  ALTER TABLE requests ADD COLUMN rules_hash TEXT; -- NULL where no rules decided
+  ALTER TABLE requests ADD COLUMN facts TEXT; -- a JSON object: see rules/record.ts
+
+  CREATE TABLE rule_hits (
+    rule_id TEXT NOT NULL,
+    day INTEGER NOT NULL, -- days since 1970-01-01, UTC
+    hits INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    PRIMARY KEY (rule_id, day)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO rule_hits (rule_id, day, hits, last_ms)
+    SELECT ids.value, requests.received_ms / 86400000, count(*), max(requests.received_ms)
+    FROM requests, json_each((
+      SELECT json_group_array(value) FROM (
+        SELECT value FROM json_each(coalesce(rule_ids, '[]')) UNION SELECT value FROM json_each(coalesce(shadow_ids, '[]'))
+      )
+    )) AS ids
+    WHERE requests.rule_ids IS NOT NULL OR requests.shadow_ids IS NOT NULL
+    GROUP BY 1, 2;
+  `,
 ];
 
 /**
