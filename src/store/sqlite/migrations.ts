@@ -112,6 +112,14 @@ const STEPS: readonly string[] = [
   );
   CREATE INDEX requests_received ON requests (received_ms);
   `,
+  `
+  CREATE TABLE kept_rules (
+    directory TEXT NOT NULL PRIMARY KEY, -- absolute path of the rules directory
+    hash TEXT NOT NULL,
+    kept_ms INTEGER NOT NULL,
+    files TEXT NOT NULL -- a JSON array of {name, text}
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

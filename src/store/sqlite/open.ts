@@ -10,6 +10,7 @@ import { type Durability, openDatabase } from "./database.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { Processes } from "./processes.ts";
 import { Requests } from "./requests.ts";
+import { SqliteRules } from "./rules.ts";
 
 /** How long a write may wait for another process's lock, blocking the event loop. */
 const BUSY_TIMEOUT_MS = 250;
@@ -63,6 +64,7 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
       append: (record) => batch.append(record),
       usage: (group, sinceMs) => requests.usage(group, sinceMs),
     },
+    rules: new SqliteRules(db, clock),
     close: () => {
       const leave = processes.isEntered ? () => ledger.leave() : null;
       closing ??= batch.close(leave).finally(() => db.close());
