@@ -22,9 +22,13 @@ export type FindSurroundings = (config: string | undefined, io: Io) => RuleSurro
 /** The config's directory, providers and models. The database is not opened: it may be elsewhere. */
 export const configSurroundings: FindSurroundings = async (path, io) => {
   const { createCatalogue } = await import("../llm/catalogue.ts");
+  const { listedModels } = await import("../llm/listed-models.ts");
   const config = loadConfig({ path, cwd: io.cwd, env: io.env });
-  const catalogue = createCatalogue({ ...config, nowMs: systemClock.nowMs() });
-  return { directory: config.rules.directory, catalogue };
+  const nowMs = systemClock.nowMs();
+  const catalogue = createCatalogue({ ...config, nowMs });
+  const { directory, failingTests } = config.rules;
+  const names = { models: () => catalogue.models(), providers: () => catalogue.providers() };
+  return { directory, catalogue: { ...names, listedModels: () => listedModels(nowMs), failingTests } };
 };
 
 /** Paths may stand anywhere among the options. @param valued the options that take a value */

@@ -11,6 +11,10 @@ export interface RuleCatalogue {
   teams?(): Iterable<string>;
   /** Aliases and ids. */
   keys?(): Iterable<string>;
+  /** Models that exist, served here or not: a rule that names one of these is not misspelt. */
+  listedModels?(): Iterable<string>;
+  /** Whether a test that fails keeps the rules from coming into force; so it does when left out. */
+  readonly failingTests?: "refuse" | "warn";
 }
 
 /** The catalogue's names as sets, made once per load. */
@@ -21,6 +25,9 @@ export interface Vocabulary {
   readonly providers: ReadonlySet<string>;
   readonly teams: ReadonlySet<string>;
   readonly keys: ReadonlySet<string>;
+  /** Read when it is first asked for: it is long, and most sets name nothing unknown. */
+  listedModels(): ReadonlySet<string>;
+  readonly failingTests: "refuse" | "warn";
 }
 
 /** Reads a catalogue's names. */
@@ -35,5 +42,12 @@ export function vocabularyOf(catalogue: RuleCatalogue): Vocabulary {
   }
   const models = new Set(targets.keys());
   const teams = new Set(catalogue.teams?.() ?? []);
-  return { targets, models, providers, teams, keys: new Set(catalogue.keys?.() ?? []) };
+  const { failingTests = "refuse" } = catalogue;
+  const keys = new Set(catalogue.keys?.() ?? []);
+  let listed: ReadonlySet<string> | null = null;
+  const listedModels = (): ReadonlySet<string> => {
+    listed ??= new Set(catalogue.listedModels?.() ?? []);
+    return listed;
+  };
+  return { targets, models, providers, teams, keys, listedModels, failingTests };
 }
