@@ -15,12 +15,13 @@ import { sendJson } from "./http/reply.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { createLedger } from "./ledger/engine.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
+import { listedModels } from "./llm/listed-models.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { AdminRoute, Host, Plugin } from "./plugin.ts";
 import { Providers } from "./providers.ts";
 import { loadPlugins, Registry } from "./registry.ts";
 import { createRuleService } from "./rules/engine.ts";
-import type { RuleLoad } from "./rules/service.ts";
+import type { RuleLoad, RuleStatus } from "./rules/service.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
 import type { Clock } from "./types.ts";
@@ -81,10 +82,14 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   const pepper = loadPepper(config, options.env, store.accounts);
   const providers = await openProviders(config, clock, closers);
   const rules = createRuleService({
-    directory: config.rules.directory,
-    catalogue: ruleCatalogue(providers, store),
+    ...config.rules,
+    catalogue: { ...ruleCatalogue(providers, store), failingTests: config.rules.failingTests },
     clock,
     log,
+    keeper: {
+      keep: (set) => store.rules.keep(config.rules.directory, set),
+      kept: () => store.rules.kept(config.rules.directory),
+    },
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
@@ -121,7 +126,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   const routes = [reloadRoute(reloadRules, log), ...registry.having("routes").flatMap(({ hooks }) => hooks.routes)];
   const common = {
     notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
-    facts: () => ({ rules: { generation: rules.generation }, active_requests: pipeline.active }),
+    facts: () => ({ rules: shownStatus(rules.status()), active_requests: pipeline.active }),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
   const data = createServer({ ...common, handler: (req, res) => pipeline.handle(req, res) });
@@ -163,6 +168,13 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
   return providers;
 }
 
+/** What `/readyz?verbose` says of the rules: whoever can reach the port may read it, so no report. */
+function shownStatus({ generation, hash, files, rules, loadedMs, stale, keptMs, lastFailure }: RuleStatus): object {
+  const time = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
+  const times = { loaded: time(loadedMs), kept: time(keptMs), failed: time(lastFailure?.atMs) };
+  return { generation, hash, files, rules, stale, ...times };
+}
+
 /** The names that the rule checker knows. */
 function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
   const names = (rows: readonly { id: string; alias: string }[]): string[] =>
@@ -172,6 +184,7 @@ function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
     providers: () => catalogue.providers(),
     teams: () => names(accounts.listTeams()),
     keys: () => names(accounts.listKeys()),
+    listedModels: () => listedModels(systemClock.nowMs()),
   };
 }
 

@@ -26,7 +26,7 @@ export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
 export type { Hold, Ledger, Quota, Refusal } from "./ledger/ledger.ts";
 export { formatUsd } from "./money.ts";
-export type { RuleLoad, RuleService } from "./rules/service.ts";
+export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
 export type { AccountStore, KeyLookup, RequestStore } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";

@@ -11,7 +11,11 @@ export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
     listen: addressText(config.listen),
     admin: { listen: addressText(config.admin.listen), ...optional("key", config.admin.key, maskSecret) },
     database: maskUrl(config.database),
-    rules: config.rules.directory,
+    rules: {
+      directory: config.rules.directory,
+      on_broken_start: config.rules.onBrokenStart,
+      failing_tests: config.rules.failingTests,
+    },
     timezone: config.timezone,
     durability: config.durability,
     providers: config.providers.map(shownProvider),
