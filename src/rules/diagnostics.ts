@@ -51,6 +51,9 @@ export const CODES = Object.freeze({
   W310: "a rule that another one covers",
   W311: "`only` rules that leave no model",
   W312: "conditions that never hold together",
+  W313: "a condition that always holds",
+  W314: "a part of a condition that never holds, or adds nothing",
+  W315: "an `unless` that always holds",
   I401: "a live `deny` or `only` that no `test` meets",
 } as const);
 
