@@ -1,10 +1,11 @@
 // `tollgate check`: says what is wrong with rule files, without starting anything.
 import { build } from "../rules/build.ts";
-import { type Diagnostic, isError } from "../rules/diagnostics.ts";
+import { CODES, type Diagnostic, isError, severityOf } from "../rules/diagnostics.ts";
 import { StatementCache } from "../rules/parse.ts";
+import { ALL_CODES, entryText, REFERENCE } from "../rules/reference.ts";
 import { renderGithub, renderLsp, renderText } from "../rules/render.ts";
 import type { Command, Io } from "./command.ts";
-import { parseOptions, usage } from "./options.ts";
+import { oneOf, parseOptions, usage } from "./options.ts";
 import { configSurroundings, counted, type FindSurroundings, partArguments, readRules } from "./rule-files.ts";
 
 const HELP = `
@@ -12,6 +13,7 @@ Checks rule files: syntax, names, types, what was most likely not meant, and whe
 
 Usage:
   tollgate check [DIR|FILE…]          default: the rules directory of the config
+  tollgate check --explain CODE       what a code means, with an example and its repair
 
 What is named is checked as one rule set, so it needs one \`default\` line. The report is on stdout.
 
@@ -27,7 +29,10 @@ Examples:
   tollgate check
   tollgate check rules/ --strict
   tollgate check --github
+  tollgate check --explain E102
 `;
+
+const OPTIONS = { strict: { type: "boolean" }, github: { type: "boolean" }, explain: { type: "string" } } as const;
 
 /** Makes the command for a way to find what surrounds the rules. */
 export function createCheckCommand(findSurroundings: FindSurroundings): Command {
@@ -43,10 +48,10 @@ export function createCheckCommand(findSurroundings: FindSurroundings): Command 
 export const check: Command = createCheckCommand(configSurroundings);
 
 async function run(argv: readonly string[], io: Io, findSurroundings: FindSurroundings): Promise<number> {
-  const { paths, rest } = partArguments(argv);
-  const options = { strict: { type: "boolean" }, github: { type: "boolean" } } as const;
-  const { values } = parseOptions(rest, { command: "check", options });
+  const { paths, rest } = partArguments(argv, ["config", "explain"]);
+  const { values } = parseOptions(rest, { command: "check", options: OPTIONS });
   if (values.json && values.github) throw usage("check", "take --json or --github, not both");
+  if (values.explain !== undefined) return explainCode(values.explain, paths, values.json === true, io);
   const { directory, catalogue } = await findSurroundings(values.config, io);
   const snapshot = await readRules("check", paths, { directory, cwd: io.cwd });
   const { set, diagnostics } = build(snapshot, catalogue, new StatementCache(), Date.now());
@@ -66,6 +71,14 @@ async function run(argv: readonly string[], io: Io, findSurroundings: FindSurrou
   else io.stdout.write(renderText(diagnostics));
   io.stderr.write(summary(counts, diagnostics));
   return ok ? 0 : 2;
+}
+
+function explainCode(asked: string, paths: readonly string[], json: boolean, io: Io): number {
+  if (paths.length > 0) throw usage("check", "--explain stands alone");
+  const code = oneOf("check", "code", asked.toUpperCase(), ALL_CODES);
+  const data = { code, severity: severityOf(code), meaning: CODES[code], ...REFERENCE[code] };
+  io.stdout.write(json ? `${JSON.stringify(data, null, 2)}\n` : entryText(code));
+  return 0;
 }
 
 interface Counts {

@@ -87,7 +87,8 @@ export function diagnostic(
   return { code, severity: severityOf(code), source, span, message, help };
 }
 
-function severityOf(code: Code): Severity {
+/** A code's severity. */
+export function severityOf(code: Code): Severity {
   if (code.startsWith("E")) return "error";
   return code.startsWith("W") ? "warning" : "info";
 }
