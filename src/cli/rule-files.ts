@@ -63,7 +63,7 @@ export async function readRules(
 }
 
 /** Reports name files relative to the working directory, unless that leads out of it. */
-function labelIn(cwd: string): (path: string) => string {
+export function labelIn(cwd: string): (path: string) => string {
   return (path) => {
     const near = relative(cwd, path);
     return near === "" || near.startsWith("..") ? path : near;
