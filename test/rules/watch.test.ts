@@ -1,6 +1,7 @@
 // The service on real directories: loading, hot reload, and every way that a rules directory is known to change.
 import { execFileSync } from "node:child_process";
 import {
+  appendFileSync,
   chmodSync,
   mkdirSync,
   renameSync,
@@ -24,7 +25,7 @@ const ALLOW = "default allow\n";
 const DENY = "default allow\ndeny model gpt-4\n";
 const BROKEN = "default allow\ndney model gpt-4\n";
 
-type Test = Pick<typeof t, "teardown">;
+type Test = Pick<typeof t, "teardown" | "match" | "ok">;
 
 /** A service on a directory, and its loads one by one. */
 class Bench {
@@ -343,6 +344,88 @@ t.test("a large set is loaded in slices, and decided by the rules before until i
   await loading;
   t.ok(turns > 5, `${turns} turns of the event loop`);
   t.equal(service.decide(call(), principal()).effect, "deny");
+});
+
+/** Edits one after the other; by the poll alone so many would take three of its intervals, 6 s, at least. */
+async function editsAreSeenByEvents(t: Pick<Test, "match" | "ok">, bench: Bench, file: string): Promise<void> {
+  const start = performance.now();
+  for (let i = 0; i < 4; i += 1) {
+    writeFileSync(file, `${DENY}deny team t${start}-${i}\n`);
+    t.match(await bench.next(), { ok: true, rules: 2 });
+  }
+  t.ok(performance.now() - start < 5_000, `${performance.now() - start} ms`);
+}
+
+t.test(
+  "events tell of edits: in the directory, in one that replaced it, in one that a link came to lead to",
+  async (t) => {
+    const root = t.testdir({ rules: { "a.rules": ALLOW }, next: { "a.rules": DENY }, linked: { "a.rules": ALLOW } });
+    const directory = join(root, "rules");
+    const bench = new Bench(t, directory);
+    await bench.start();
+    await editsAreSeenByEvents(t, bench, join(directory, "a.rules"));
+    renameSync(directory, join(root, "old"));
+    renameSync(join(root, "next"), directory);
+    t.match(await bench.next(), { ok: true, rules: 1 });
+    await editsAreSeenByEvents(t, bench, join(directory, "a.rules"));
+    renameSync(directory, join(root, "older"));
+    symlinkSync("linked", directory);
+    t.match(await bench.next(), { ok: true, rules: 0 });
+    await editsAreSeenByEvents(t, bench, join(root, "linked", "a.rules"));
+  },
+);
+
+t.test("where no event tells, the poll does: behind a link, and in a sub-directory", async (t) => {
+  const root = t.testdir({ elsewhere: { "a.rules": ALLOW }, rules: { sub: { "b.rules": "deny team ml\n" } } });
+  symlinkSync(join(root, "elsewhere", "a.rules"), join(root, "rules", "a.rules"));
+  const bench = new Bench(t, join(root, "rules"));
+  t.match(await bench.start(), { ok: true, files: 2, rules: 1 });
+  writeFileSync(join(root, "elsewhere", "a.rules"), DENY);
+  t.match(await bench.next(), { ok: true, rules: 2 });
+  writeFileSync(join(root, "rules", "sub", "b.rules"), "");
+  t.match(await bench.next(), { ok: true, rules: 1 });
+});
+
+t.test(
+  "a file that is written slowly is not loaded half, whether events tell of it or the poll finds it",
+  async (t) => {
+    const root = t.testdir({ elsewhere: { "b.rules": "" }, rules: { "a.rules": ALLOW } });
+    symlinkSync(join(root, "elsewhere", "b.rules"), join(root, "rules", "b.rules"));
+    const bench = new Bench(t, join(root, "rules"));
+    await bench.start();
+    // Longer than the poll's interval; each part of it is a good file.
+    const pieces = Array.from({ length: 150 }, (_, i) => `deny team t${i}\n`);
+    for (const [file, count] of [
+      [join(root, "elsewhere", "b.rules"), 150] as const,
+      [join(root, "rules", "c.rules"), 25] as const,
+    ]) {
+      writeFileSync(file, "");
+      for (const piece of pieces.slice(0, count)) {
+        appendFileSync(file, piece);
+        await new Promise((resolve) => setTimeout(resolve, 15));
+      }
+      t.match(await bench.next(), { ok: true, rules: count === 150 ? 150 : 175 }, "whole");
+      t.equal(bench.told, 0, "and once");
+    }
+  },
+);
+
+t.test("a file that vanishes for a moment is not missed; one that stays away is, and may return", async (t) => {
+  const directory = t.testdir({ "a.rules": ALLOW, "b.rules": "deny team ml\n" });
+  const file = join(directory, "b.rules");
+  const bench = new Bench(t, directory);
+  await bench.start();
+  for (let i = 0; i < 5; i += 1) {
+    renameSync(file, `${file}~`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    writeFileSync(file, `deny team ml\ndeny team t${i}\n`);
+    t.match(await bench.next(), { ok: true, files: 2, rules: 2 });
+  }
+  t.equal(bench.service.generation, 6);
+  unlinkSync(file);
+  t.match(await bench.next(), { ok: true, files: 1, rules: 0 });
+  writeFileSync(file, "deny team ml\n");
+  t.match(await bench.next(), { ok: true, files: 2, rules: 1 });
 });
 
 /** A service that keeps its sets in a place that outlives it, as a database does. */
