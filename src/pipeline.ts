@@ -1,9 +1,11 @@
 // The way of a request, from its first byte to its record.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
-import { GatewayError, isErrorCode } from "./errors.ts";
+import { both, denied, refuseDenied, unruled } from "./decisions.ts";
+import { GatewayError } from "./errors.ts";
 import { readBody } from "./http/body.ts";
 import type { ClientIp } from "./http/client-ip.ts";
+import { ID_HEADERS } from "./http/headers.ts";
 import { type ErrorFormat, errorBody, errorHeaders, sendJson } from "./http/reply.ts";
 import { openRequest, wireOf } from "./intake.ts";
 import { answerModels } from "./model-list.ts";
@@ -13,7 +15,7 @@ import type { Implementing, Registry } from "./registry.ts";
 import { newRequestId } from "./request-id.ts";
 import { StoreError } from "./store/store.ts";
 import { accessRecord, Trip } from "./trip.ts";
-import type { Call, Clock, Decision, Denial, Outcome, Principal, RequestHead } from "./types.ts";
+import type { Call, Clock, Decision, Outcome, Principal, RequestHead } from "./types.ts";
 
 /** What the pipeline works with. */
 export interface PipelineOptions {
@@ -131,7 +133,8 @@ export class Pipeline {
     trip.target = trip.decision?.targets[0] ?? null;
     if (trip.target === null)
       throw new GatewayError("internal_error", undefined, { cause: "allowed without a target" });
-    trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res);
+    const headers = trip.held.flatMap(({ reservation }) => reservation.headers ?? []);
+    trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res, headers);
     trip.error = trip.forwarded.error;
     if (trip.error?.details.cause !== undefined) this.#logFault(trip, "the provider's answer was lost", trip.error);
   }
@@ -178,20 +181,18 @@ export class Pipeline {
   /** Sends the end of the answer, or the error instead. */
   #answer(trip: Trip): void {
     const { res, error, forwarded } = trip;
-    const ids = { "x-request-id": trip.id };
     if (res.destroyed) return;
     if (res.headersSent) {
       // A stream that has begun: its own end, or a visible break when it could not be settled.
       if (forwarded !== null && error === forwarded.error) forwarded.finish([]);
       else res.destroy();
     } else if (error !== null) {
-      const wire = wireOf(trip);
-      const body = errorBody(error, wire, this.#options.errorFormat, trip.id);
-      sendJson(res, error.status, body, { ...ids, ...errorHeaders(error) });
+      const body = errorBody(error, wireOf(trip), this.#options.errorFormat, trip.id);
+      sendJson(res, error.status, body, { ...idHeaders(trip), ...errorHeaders(error) });
     } else if (forwarded !== null) {
       forwarded.finish(["x-tollgate-cost-usd", formatUsd(trip.costNanoUsd)]);
     } else {
-      sendJson(res, 200, trip.document, ids);
+      sendJson(res, 200, trip.document, idHeaders(trip));
     }
   }
 
@@ -210,46 +211,7 @@ export class Pipeline {
   }
 }
 
-/** The decision where no plugin decides. */
-function unruled(call: Call): Decision {
-  return {
-    effect: "allow",
-    targets: call.targets,
-    denial: null,
-    ruleIds: [],
-    shadowIds: [],
-    unknown: [],
-    generation: 0,
-  };
-}
-
-/** Both must allow; the first denial is the one that is told. */
-function both(a: Decision, b: Decision): Decision {
-  const targets = a.targets.filter((target) => b.targets.includes(target));
-  const denial = a.denial ?? b.denial ?? (targets.length > 0 ? null : NO_COMMON_TARGET);
-  return {
-    effect: denial === null ? "allow" : "deny",
-    targets: denial === null ? targets : [],
-    denial,
-    ruleIds: [...a.ruleIds, ...b.ruleIds],
-    shadowIds: [...a.shadowIds, ...b.shadowIds],
-    unknown: [...a.unknown, ...b.unknown],
-    generation: Math.max(a.generation, b.generation),
-  };
-}
-
-const NO_COMMON_TARGET: Denial = { message: "Access denied: no provider is left that all policies allow" };
-
-function refuseDenied(decision: Decision | null): void {
-  if (decision?.effect === "allow" && decision.targets.length > 0) return;
-  throw denied(decision?.denial ?? NO_COMMON_TARGET, "permission_denied");
-}
-
-function denied(denial: Denial, usual: "permission_denied" | "content_denied"): GatewayError {
-  const code = denial.code !== undefined && isErrorCode(denial.code) ? denial.code : usual;
-  return new GatewayError(code, denial.message, {
-    retry: false,
-    ...(denial.ruleId === undefined ? {} : { ruleId: denial.ruleId }),
-    ...(denial.status === undefined ? {} : { status: denial.status }),
-  });
+/** The headers that tell a caller its request's id. */
+function idHeaders(trip: Trip): Readonly<Record<string, string>> {
+  return Object.fromEntries(ID_HEADERS[wireOf(trip)].map((name) => [name, trip.id]));
 }

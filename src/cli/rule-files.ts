@@ -19,16 +19,26 @@ export interface RuleSurroundings {
 /** Finds the surroundings. @param config `--config`, or undefined. @throws SetupError 78 */
 export type FindSurroundings = (config: string | undefined, io: Io) => RuleSurroundings | Promise<RuleSurroundings>;
 
-/** The config's directory, providers and models. The database is not opened: it may be elsewhere. */
+/**
+ * The config's directory, providers and models, and the attributes of its plugins. The database is not opened: it may
+ * be elsewhere.
+ */
 export const configSurroundings: FindSurroundings = async (path, io) => {
   const { createCatalogue } = await import("../llm/catalogue.ts");
   const { listedModels } = await import("../llm/listed-models.ts");
   const config = loadConfig({ path, cwd: io.cwd, env: io.env });
+  const { attributesDeclaredBy } = await import("../gateway.ts");
   const nowMs = systemClock.nowMs();
   const catalogue = createCatalogue({ ...config, nowMs });
+  const declared = await attributesDeclaredBy(config);
   const { directory, failingTests } = config.rules;
-  const names = { models: () => catalogue.models(), providers: () => catalogue.providers() };
-  return { directory, catalogue: { ...names, listedModels: () => listedModels(nowMs), failingTests } };
+  const names = {
+    models: () => catalogue.models(),
+    providers: () => catalogue.providers(),
+    listedModels: () => listedModels(nowMs),
+    attributes: () => declared,
+  };
+  return { directory, catalogue: { ...names, failingTests } };
 };
 
 /** Paths may stand anywhere among the options. @param valued the options that take a value */

@@ -1,5 +1,7 @@
 // What the checker asks about the world around the rules.
 import type { Target } from "../types.ts";
+import { ATTRIBUTES } from "./attribute-table.ts";
+import type { Attribute } from "./attributes.ts";
 
 /** Known names, for warnings and did-you-mean. A list that is left out or empty is not checked against. */
 export interface RuleCatalogue {
@@ -15,6 +17,8 @@ export interface RuleCatalogue {
   listedModels?(): Iterable<string>;
   /** Whether a test that fails keeps the rules from coming into force; so it does when left out. */
   readonly failingTests?: "refuse" | "warn";
+  /** Attributes that others read, beside those of the table and instead of those of the same name. */
+  attributes?(): Iterable<Attribute>;
 }
 
 /** The catalogue's names as sets, made once per load. */
@@ -28,6 +32,8 @@ export interface Vocabulary {
   /** Read when it is first asked for: it is long, and most sets name nothing unknown. */
   listedModels(): ReadonlySet<string>;
   readonly failingTests: "refuse" | "warn";
+  /** All attributes by name. */
+  readonly attributes: ReadonlyMap<string, Attribute>;
 }
 
 /** Reads a catalogue's names. */
@@ -44,10 +50,12 @@ export function vocabularyOf(catalogue: RuleCatalogue): Vocabulary {
   const teams = new Set(catalogue.teams?.() ?? []);
   const { failingTests = "refuse" } = catalogue;
   const keys = new Set(catalogue.keys?.() ?? []);
+  const attributes = new Map(ATTRIBUTES);
+  for (const attribute of catalogue.attributes?.() ?? []) attributes.set(attribute.name, attribute);
   let listed: ReadonlySet<string> | null = null;
   const listedModels = (): ReadonlySet<string> => {
     listed ??= new Set(catalogue.listedModels?.() ?? []);
     return listed;
   };
-  return { targets, models, providers, teams, keys, listedModels, failingTests };
+  return { targets, models, providers, teams, keys, listedModels, failingTests, attributes };
 }

@@ -1,7 +1,6 @@
 // Findings about one rule's conditions: what always holds, what never does, and which parts add nothing.
 import type { Target } from "../types.ts";
 import { atomsOf, conflictIn } from "./algebra.ts";
-import type { Attribute } from "./attributes.ts";
 import type { Vocabulary } from "./catalogue.ts";
 import type { CheckedRule, Cond, Leaf } from "./checked.ts";
 import type { Code } from "./diagnostics.ts";
@@ -81,11 +80,11 @@ const NEVER_UNKNOWN = new Set(["n", "stream", "vision", "endpoint", "path", "met
  * as a match, and a `deny … unless price >= 0` denies models without a price.
  */
 function mayBeUnknown(cond: Cond): boolean {
-  return leavesOf(cond).some(({ ref: { attribute } }) =>
-    attribute.fixedBy === "request"
-      ? !NEVER_UNKNOWN.has(attribute.name)
-      : attribute.fixedBy === "model" && attribute.mayLack === true,
-  );
+  return leavesOf(cond).some(({ ref: { attribute } }) => {
+    if (attribute.outside !== undefined) return true;
+    if (attribute.fixedBy === "request") return !NEVER_UNKNOWN.has(attribute.name);
+    return attribute.fixedBy === "model" && attribute.mayLack === true;
+  });
 }
 
 /** `x is set and x = y` says nothing twice that a reader would not want to read. */
@@ -137,7 +136,7 @@ function narrowerFor(rule: CheckedRule, targets: ReadonlyMap<string, readonly Ta
   if (!leaves.some(isAboveNothing)) return () => undefined;
   const named = namedTargets(rule, targets);
   return (attribute) => {
-    if (attribute.fixedBy !== "model" || named.length === 0) return undefined;
+    if (attribute.fixedBy !== "model" || attribute.outside !== undefined || named.length === 0) return undefined;
     const known = named.every((target) => Number(attribute.read(target) ?? 0) > 0);
     return known ? { min: 1, max: Number.POSITIVE_INFINITY } : undefined;
   };
@@ -159,7 +158,6 @@ function isNaming(cond: Cond): cond is Leaf {
 
 function isMet({ ref, test, negated }: Leaf, target: Target): boolean {
   const { attribute } = ref;
-  return attribute.fixedBy === "model" && (holds(test, (attribute as ModelAttribute).read(target)) === YES) !== negated;
+  if (attribute.fixedBy !== "model" || attribute.outside !== undefined) return false;
+  return (holds(test, attribute.read(target)) === YES) !== negated;
 }
-
-type ModelAttribute = Extract<Attribute, { fixedBy: "model" }>;

@@ -28,7 +28,8 @@ export const ERROR_REFERENCE: Readonly<Record<ErrorCode, CodeEntry>> = {
   E102: {
     cause: "A statement starts with a word that starts none.",
     wrong: "dney model gpt-4",
-    remedy: "Start it with `deny`, `allow`, `only`, `warn`, `for`, `let`, `default`, `test`, `version` or `timezone`.",
+    remedy:
+      "Start it with `deny`, `allow`, `only`, `warn`, `limit`, `budget`, `for`, `let`, `default`, `test`, `version` or `timezone`.",
     right: "deny model gpt-4",
   },
   E103: {
@@ -75,13 +76,6 @@ export const ERROR_REFERENCE: Readonly<Record<ErrorCode, CodeEntry>> = {
     remedy: "Write the value. A name that is also a word of the language goes in quotes.",
     right: "deny when price > 10",
   },
-  E110: {
-    cause:
-      "The statement is part of the language, and this version does not act on it. It is refused, so that nobody relies on it.",
-    wrong: "limit 100 requests per 1m by key",
-    remedy: "Take it out, or make it a comment with `#`.",
-    right: "# limit 100 requests per 1m by key",
-  },
   E111: {
     cause: "A clause, or in a test a fact, is given twice.",
     wrong: "deny team ml as one as two",
@@ -93,6 +87,31 @@ export const ERROR_REFERENCE: Readonly<Record<ErrorCode, CodeEntry>> = {
     wrong: `deny when ${"not ".repeat(70)}stream`,
     remedy: "Give parts of it names with `let`.",
     right: "let @streams = stream\ndeny when @streams",
+  },
+  E113: {
+    cause: "A `limit` or `budget` does not say how much may be used.",
+    wrong: "limit per 1m by key",
+    remedy: "Write the amount: a number of requests or tokens after `limit`, USD after `budget`.",
+    right: "limit 100 requests per 1m by key",
+  },
+  E114: {
+    cause: "A `limit` counts requests, tokens or what runs at once, and a `budget` USD. This is something else.",
+    wrong: "limit 100 words per 1m by key",
+    remedy: "Write `requests`, `tokens` or `concurrent` after a limit's amount, and `$` before a budget's.",
+    right: "limit 100 tokens per 1m by key",
+  },
+  E115: {
+    cause:
+      "A `limit` or `budget` does not say for how long, or says it as the statement does not take it. What runs at once has no period.",
+    wrong: "budget $500 for team ml",
+    remedy: "Write `per` with a duration, or for a budget with one of the calendar's periods.",
+    right: "budget $500 per month for team ml",
+  },
+  E116: {
+    cause: "A limit's amount is no whole number, or an amount leaves nothing to use.",
+    wrong: "limit 0 requests per 1m for team ml",
+    remedy: "Write an amount that leaves something, or `deny` where nothing is to be left.",
+    right: "deny for team ml",
   },
   E201: {
     cause: "A condition names an attribute that there is not.",
@@ -161,12 +180,6 @@ export const ERROR_REFERENCE: Readonly<Record<ErrorCode, CodeEntry>> = {
     remedy: "Name models or providers.",
     right: "only model gpt-4o-mini for team ml",
   },
-  E212: {
-    cause: "The attribute is part of the language, and this version cannot read it.",
-    wrong: "warn when concurrency > 8",
-    remedy: "Take the comparison out.",
-    right: "warn when n > 8",
-  },
   E213: {
     cause: "The file is written for another version of the language.",
     wrong: "version 2",
@@ -229,11 +242,31 @@ export const ERROR_REFERENCE: Readonly<Record<ErrorCode, CodeEntry>> = {
     remedy: "`tollgate test` explains it. Mend the rules, or the test where the rules are right.",
     right: 'deny model gpt-4\ntest "gpt-4 is for nobody" {\n  given model gpt-4\n  expect deny\n}',
   },
+  E223: {
+    cause: "`by` makes a counter for each value of an attribute, and this one has no values to tell callers apart by.",
+    wrong: "limit 100 requests per 1m by price",
+    remedy: "Count by names such as `key`, `team`, `model` or `ip`, each once.",
+    right: "limit 100 requests per 1m by key",
+  },
+  E224: {
+    cause:
+      "A `shadow` rule charges nothing, and what is not charged is not counted: it could not say what it would deny.",
+    wrong: "shadow limit 100 requests per 1m by key",
+    remedy: "Try it with a high amount, or turn it off with `off`.",
+    right: "limit 10k requests per 1m by key",
+  },
   E230: {
     cause:
       "A file whose name ends in `.test.rules` holds something else than tests. It would be easy to overlook there.",
     wrong: null,
     remedy: "Move the statement to another file, or rename this one. `version` and `timezone` may stay.",
     right: null,
+  },
+  E501: {
+    cause:
+      "Rules that are kept on an organisation, a team or a key hold `allow` or `default`. They may only narrow what the rule files allow.",
+    wrong: "allow model gpt-4",
+    remedy: "Write what is denied, with `deny … unless …` or `only …`, or move the statement to a rule file.",
+    right: "only model gpt-4",
   },
 };

@@ -39,7 +39,8 @@ export const WARNING_REFERENCE: Readonly<Record<Exclude<Code, ErrorCode>, CodeEn
     right: "deny team ml until 2099-12-31",
   },
   W306: {
-    cause: "The rule matches only where a caller sends a certain header or metadata. Who leaves it out is not denied.",
+    cause:
+      "The rule matches only where a caller sends a certain header or metadata. Who leaves it out is not denied, nor counted.",
     wrong: 'deny when header["x-env"] = dev',
     remedy: "Deny whatever is not the value that you expect: `!=` and `not in` also match what is left out.",
     right: 'deny when header["x-env"] != prod',
@@ -100,6 +101,13 @@ export const WARNING_REFERENCE: Readonly<Record<Exclude<Code, ErrorCode>, CodeEn
     wrong: "deny model gpt-4 unless n >= 1",
     remedy: "Compare with another value, or take the `unless` out.",
     right: "deny model gpt-4 unless n > 1",
+  },
+  W316: {
+    cause:
+      "A `limit` or `budget` counts by what a caller sends as it likes, such as a header. With a new value comes a new counter.",
+    wrong: 'limit 100 requests per 1m by header["x-app"]',
+    remedy: "Keep it, and put one by `key` or `team` beside it; or count by those alone.",
+    right: "limit 100 requests per 1m by key",
   },
   I401: {
     cause: "The rule set has tests, and none of them meets this rule. A hint: it never fails a check.",

@@ -11,7 +11,7 @@ export const ALL_CODES = Object.keys(CODES) as readonly Code[];
 
 const HEAD = `# Findings
 
-What \`tollgate check\`, \`tollgate test\` and the gateway's log say of rule files, by code. An \`E\` rejects the rules: those before stay in force. A \`W\` is most likely not what was meant, and fails \`tollgate check --strict\`; an \`I\` is a hint. \`tollgate check --explain CODE\` prints one of these entries. Each example is a rule file after the line \`default allow\`, unless it has a \`default\` of its own, with a catalogue of gpt-4, gpt-4o-mini and claude-opus-4. This page is made from the code: \`node test/docs/write.ts\`.
+What \`tollgate check\`, \`tollgate test\` and the gateway's log say of rule files, by code. An \`E\` rejects the rules: those before stay in force. A \`W\` is most likely not what was meant, and fails \`tollgate check --strict\`; an \`I\` is a hint. \`tollgate check --explain CODE\` prints one of these entries. Each example is a rule file after the line \`default allow\`, unless it has a \`default\` of its own or is about rules kept on a team, with a catalogue of gpt-4, gpt-4o-mini and claude-opus-4. This page is made from the code: \`node test/docs/write.ts\`.
 `;
 
 /** The whole page in Markdown. */
