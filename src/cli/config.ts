@@ -52,7 +52,7 @@ function reportGood({ file }: Config, asJson: boolean, io: Io): number {
 function yaml(loaded: Config): string {
   const document = new Document(shownConfig(loaded));
   document.commentBefore = loaded.file === null ? " no config file: defaults" : ` ${loaded.file}`;
-  const rules = document.get("rules", true);
+  const rules = document.getIn(["rules", "directory"], true);
   if (isScalar(rules)) rules.comment = ` from: ${loaded.rules.origin}`;
   return document.toString({ lineWidth: 0 });
 }

@@ -11,7 +11,7 @@ import { type Diagnostic, diagnostic, sortDiagnostics } from "./diagnostics.ts";
 import { lint } from "./lint.ts";
 import { type Zone, zoneOf } from "./local-time.ts";
 import { type ParsedFile, shift } from "./parse.ts";
-import { byPlace, whereOf } from "./source.ts";
+import { byPlace, isTestFile, whereOf } from "./source.ts";
 import { finish, type Steps } from "./steps.ts";
 import { quote } from "./syntax-error.ts";
 
@@ -44,6 +44,7 @@ export function* checkSteps(
   const set = new CheckSet(vocabulary, nowMs);
   for (const error of files.flatMap((file) => file.errors)) set.add(error);
   const placed = files.flatMap((file) => place(set, file));
+  for (const { tree, place } of placed) checkTestFile(set, tree, place);
   for (const { tree, place } of placed) if (tree.kind === "let") addLet(set, tree, place);
   const rules: CheckedRule[] = [];
   const defaults: CheckedDefault[] = [];
@@ -94,6 +95,15 @@ function zoneOfFile(set: CheckSet, file: ParsedFile): Zone {
   const chosen = zone ?? zoneOf("UTC");
   if (chosen === null) throw new Error("this runtime has no UTC");
   return chosen;
+}
+
+const IN_TEST_FILES = new Set<Statement["kind"]>(["version", "timezone", "test"]);
+
+/** A rule in a file whose failures are let pass would be taken for a test of one. */
+function checkTestFile(set: CheckSet, tree: Statement, place: Place): void {
+  if (IN_TEST_FILES.has(tree.kind) || !isTestFile(place.source)) return;
+  const message = "a file that ends in `.test.rules` holds tests alone";
+  set.report(place, tree.span, "E230", message, "move the statement to another file, or rename this one");
 }
 
 function addLet(set: CheckSet, node: LetEntry["node"], place: Place): void {

@@ -5,6 +5,7 @@ import type { CheckedRule, CheckedSet, Cond, Leaf } from "./checked.ts";
 import { type Code, diagnostic } from "./diagnostics.ts";
 import { NO, negate, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { holds, truthOf } from "./interpret.ts";
+import { conditionFindings } from "./lint-conditions.ts";
 import { lintQuotas } from "./lint-quotas.ts";
 import { lintSets } from "./lint-sets.ts";
 import { whereOf } from "./source.ts";
@@ -38,6 +39,7 @@ export function* lint(set: CheckSet, { rules, defaults }: CheckedSet): Steps<voi
 
 function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): void {
   if (rule.mode === "off") return;
+  for (const { code, message, help } of conditionFindings(rule, set.vocabulary)) warn(set, rule, code, message, help);
   if ((rule.effect === "allow" || rule.effect === "warn") && rule.mode === "shadow") {
     const what = `a \`shadow ${rule.effect}\` changes nothing`;
     warn(set, rule, "W304", what, "a shadow rule shows what would be denied");
