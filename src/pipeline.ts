@@ -1,7 +1,8 @@
 // The way of a request, from its first byte to its record.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
-import { GatewayError, isErrorCode } from "./errors.ts";
+import { both, denied, refuseDenied, unruled } from "./decisions.ts";
+import { GatewayError } from "./errors.ts";
 import { readBody } from "./http/body.ts";
 import type { ClientIp } from "./http/client-ip.ts";
 import { type ErrorFormat, errorBody, errorHeaders, sendJson } from "./http/reply.ts";
@@ -13,7 +14,7 @@ import type { Implementing, Registry } from "./registry.ts";
 import { newRequestId } from "./request-id.ts";
 import { StoreError } from "./store/store.ts";
 import { accessRecord, Trip } from "./trip.ts";
-import type { Call, Clock, Decision, Denial, Outcome, Principal, RequestHead } from "./types.ts";
+import type { Call, Clock, Decision, Outcome, Principal, RequestHead } from "./types.ts";
 
 /** What the pipeline works with. */
 export interface PipelineOptions {
@@ -131,7 +132,8 @@ export class Pipeline {
     trip.target = trip.decision?.targets[0] ?? null;
     if (trip.target === null)
       throw new GatewayError("internal_error", undefined, { cause: "allowed without a target" });
-    trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res);
+    const headers = trip.held.flatMap(({ reservation }) => reservation.headers ?? []);
+    trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res, headers);
     trip.error = trip.forwarded.error;
     if (trip.error?.details.cause !== undefined) this.#logFault(trip, "the provider's answer was lost", trip.error);
   }
@@ -208,48 +210,4 @@ export class Pipeline {
   #logFault(trip: Trip, message: string, error: unknown): void {
     this.#options.log.error({ err: error, request_id: trip.id }, message);
   }
-}
-
-/** The decision where no plugin decides. */
-function unruled(call: Call): Decision {
-  return {
-    effect: "allow",
-    targets: call.targets,
-    denial: null,
-    ruleIds: [],
-    shadowIds: [],
-    unknown: [],
-    generation: 0,
-  };
-}
-
-/** Both must allow; the first denial is the one that is told. */
-function both(a: Decision, b: Decision): Decision {
-  const targets = a.targets.filter((target) => b.targets.includes(target));
-  const denial = a.denial ?? b.denial ?? (targets.length > 0 ? null : NO_COMMON_TARGET);
-  return {
-    effect: denial === null ? "allow" : "deny",
-    targets: denial === null ? targets : [],
-    denial,
-    ruleIds: [...a.ruleIds, ...b.ruleIds],
-    shadowIds: [...a.shadowIds, ...b.shadowIds],
-    unknown: [...a.unknown, ...b.unknown],
-    generation: Math.max(a.generation, b.generation),
-  };
-}
-
-const NO_COMMON_TARGET: Denial = { message: "Access denied: no provider is left that all policies allow" };
-
-function refuseDenied(decision: Decision | null): void {
-  if (decision?.effect === "allow" && decision.targets.length > 0) return;
-  throw denied(decision?.denial ?? NO_COMMON_TARGET, "permission_denied");
-}
-
-function denied(denial: Denial, usual: "permission_denied" | "content_denied"): GatewayError {
-  const code = denial.code !== undefined && isErrorCode(denial.code) ? denial.code : usual;
-  return new GatewayError(code, denial.message, {
-    retry: false,
-    ...(denial.ruleId === undefined ? {} : { ruleId: denial.ruleId }),
-    ...(denial.status === undefined ? {} : { status: denial.status }),
-  });
 }

@@ -14,6 +14,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "keys", load: async () => (await import("./keys.ts")).keys },
   { name: "teams", load: async () => (await import("./teams.ts")).teams },
   { name: "usage", load: async () => (await import("./usage.ts")).usage },
+  { name: "ledger", load: async () => (await import("./ledger.ts")).ledger },
   { name: "config", load: async () => (await import("./config.ts")).config },
   { name: "test", load: async () => (await import("./test.ts")).test },
   { name: "explain", load: async () => (await import("./explain.ts")).explain },

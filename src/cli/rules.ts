@@ -4,7 +4,7 @@ import { SetupError } from "../errors.ts";
 import { formatPerMillion } from "../money.ts";
 import { type AccessDiff, accessDiff, type ModelChange } from "../rules/access-diff.ts";
 import { build } from "../rules/build.ts";
-import type { CheckedSet } from "../rules/checked.ts";
+import { type CheckedSet, isCounting } from "../rules/checked.ts";
 import { isError } from "../rules/diagnostics.ts";
 import { ruleText } from "../rules/explain.ts";
 import { globMatches } from "../rules/glob.ts";
@@ -27,7 +27,8 @@ Usage:
   tollgate rules diff OLD NEW         who gains or loses which models between two rule directories or files
 
 \`diff\` tries every class of principals that either rule set can tell apart (the keys, teams, roles … that they name,
-and others) with every model of the catalogue and every kind of request that the rules can tell apart.
+and others) with every model of the catalogue and every kind of request that the rules can tell apart. Limits and
+budgets give and take no access: it leaves them out.
 
 Options:
   --json              the same as data
@@ -130,7 +131,8 @@ async function diff(argv: readonly string[], io: Io, find: FindSurroundings): Pr
   const { catalogue } = await find(values.config, io);
   const found = accessDiff(before, after, [...catalogue.models()], Date.now());
   io.stdout.write(values.json ? `${JSON.stringify(found, null, 2)}\n` : diffText(found));
-  const note = found.exact ? "" : "; there are more classes or kinds of requests than were tried";
+  const counts = [...before.rules, ...after.rules].some(isCounting) ? "; limits and budgets are not compared" : "";
+  const note = `${found.exact ? "" : "; there are more classes or kinds of requests than were tried"}${counts}`;
   io.stderr.write(
     `${found.changes.length === 0 ? "nobody gains or loses anything" : `${counted(found.changes.length, "change")}`}${note}\n`,
   );

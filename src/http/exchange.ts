@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { GatewayError } from "../errors.ts";
 import type { OutcomeKind, Usage, Wire } from "../types.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
+import { endWith } from "./end-with.ts";
 import { copyAnswerHeaders, type HeaderList } from "./headers.ts";
 import { errorEvent } from "./reply.ts";
 import type { Dial, Upstream } from "./upstream.ts";
@@ -238,7 +239,7 @@ class Exchange implements Dial, Deadline {
     const usage = ok ? this.#request.meter.whole(body) : null;
     this.#end(ok ? "completed" : "upstream_error", status, usage, null, (headers) => {
       this.#res.writeHead(status, [...head, ...headers, "content-length", String(body.length)]);
-      this.#res.end(body);
+      endWith(this.#res, body);
     });
   }
 

@@ -4,6 +4,7 @@ import https from "node:https";
 import type { Socket } from "node:net";
 import { createProxyServer, type ProxyServer } from "http-proxy-3";
 import { createAgent } from "./agent.ts";
+import { endWith } from "./end-with.ts";
 import type { HeaderList } from "./headers.ts";
 
 /**
@@ -86,7 +87,7 @@ function dialPass(origin: URL, agent: Agent): (dial: Dial, res: ServerResponse) 
       if (!res.writableFinished) upstreamRequest.destroy();
     });
     dial.onDialled(upstreamRequest);
-    upstreamRequest.end(dial.body);
+    endWith(upstreamRequest, dial.body);
     return true;
   };
 }

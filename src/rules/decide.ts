@@ -8,6 +8,8 @@ import { firedOf } from "./fired.ts";
 import { leavesOf, unknownIn } from "./interpret.ts";
 import { type Fallback, type Left, type Plan, Plans } from "./plan.ts";
 import type { Residual } from "./predicates.ts";
+import { createQuotaCache, isFixed } from "./quota-cache.ts";
+import type { QuotaFor } from "./quotas.ts";
 import { decisionOf, isAllowed, type TargetVerdict } from "./verdict.ts";
 
 /** Decides a call. @throws whatever a fault inside throws; the caller turns it into a denial. */
@@ -37,13 +39,14 @@ class RequestFacts implements Facts {
 /** Makes the function that decides by one compiled set; its memo lives and dies with it. */
 export function createDecide(set: CompiledSet, generation: number): Decide {
   const plans = new Plans(set);
+  const find = createQuotaCache();
   return (call, principal, nowMs) => {
     const only = call.targets.length === 1 ? call.targets[0] : undefined;
     if (only !== undefined) {
       const plan = plans.of(principal, only);
       const fallback = plan.fallbacks[0];
       if (plan.screen === null && fallback?.test === null && fallback.settled !== null) return fallback.settled;
-      return decideOne(plan, new RequestFacts(call, principal, only, nowMs), generation);
+      return decideOne(plan, new RequestFacts(call, principal, only, nowMs), generation, find);
     }
     const now = nowMs();
     const factsOf = (target: Target): Facts => ({ call, principal, target, nowMs: now });
@@ -52,23 +55,24 @@ export function createDecide(set: CompiledSet, generation: number): Decide {
       const facts = factsOf(target);
       return verdictOf(plan, facts, firingOf(plan, facts), fallbackOf(plan, facts));
     });
-    return decisionOf(verdicts, factsOf, generation);
+    return decisionOf(verdicts, factsOf, generation, find);
   };
 }
 
 /** Decides a call that one target can serve. A plan whose open conditions are quiet shares its decision. */
-function decideOne(plan: Plan, facts: Facts, generation: number): Decision {
+function decideOne(plan: Plan, facts: Facts, generation: number, find: QuotaFor): Decision {
   const firing = firingOf(plan, facts);
   const fallback = fallbackOf(plan, facts);
   if (firing.length === 0 && fallback.settled !== null) return fallback.settled;
   const verdict = verdictOf(plan, facts, firing, fallback);
-  const decision = decisionOf([verdict], () => facts, generation);
+  const decision = decisionOf([verdict], () => facts, generation, find);
   if (firing.length === 0 && isShared(verdict)) fallback.settled = decision;
   return decision;
 }
 
-/** Whether a decision says nothing of the request itself: a generated sentence quotes what its rule looked at. */
+/** Whether a decision says nothing of the request itself: a counter may be the request's, a sentence quotes what its rule looked at. */
 function isShared(verdict: TargetVerdict): boolean {
+  if (!verdict.quotas.every(isFixed)) return false;
   const shown = verdict.denies[0];
   if (isAllowed(verdict) || shown === undefined || shown.because !== null) return true;
   return leavesOf(shown.fires).every(({ ref }) => isBound(ref.attribute));

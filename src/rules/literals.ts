@@ -32,6 +32,8 @@ const COSTS = new Map([
   ["metadata", 3],
   ["vision", 50],
 ]);
+/** What others read: they may take their time. */
+const OUTSIDE_COST = 20;
 /** What is not one value is most requests: looking at it rules little out. */
 const NEGATED_COST = 4;
 
@@ -40,7 +42,8 @@ export function literalOf({ ref, test: wanted, negated }: Leaf): Literal {
   const truth = compileTest(wanted, negated);
   const read = readerOf(ref);
   const isWide = negated && (wanted.kind === "names" || wanted.kind === "nets");
-  const cost = (COSTS.get(ref.attribute.name) ?? 1) + (isWide ? NEGATED_COST : 0);
+  const toRead = ref.attribute.outside === undefined ? (COSTS.get(ref.attribute.name) ?? 1) : OUTSIDE_COST;
+  const cost = toRead + (isWide ? NEGATED_COST : 0);
   return { ref, wanted, negated, read, truth, test: (facts) => truth(read(facts)), cost };
 }
 
@@ -48,6 +51,7 @@ export function literalOf({ ref, test: wanted, negated }: Leaf): Literal {
 function readerOf(ref: AttributeRef): (facts: Facts) => Fact {
   const { attribute, zone } = ref;
   const param = ref.param ?? "";
+  if (attribute.outside !== undefined) return (facts) => readFact(ref, facts);
   if (attribute.fixedBy === "request") {
     const { read } = attribute;
     return (facts) => read(facts.call, facts.target, param);

@@ -1,4 +1,5 @@
 // Finds the conditions that may hold for a request: each attribute is read once, whatever the number of its tests.
+import type { Call, Target } from "../types.ts";
 import type { Attribute } from "./attributes.ts";
 import { type Fact, type Facts, NO } from "./facts.ts";
 import { Interned } from "./interned.ts";
@@ -113,8 +114,9 @@ class GroupedScreen<Item> implements Screen<Item> {
 /** The literals of one attribute: most are looked up by the value, the rest are tested one by one. */
 class AttributeGroup<Item> implements Group<Item> {
   private readonly param: string;
-  private readonly attribute: Attribute;
-  private readonly otherwise: (facts: Facts) => Fact;
+  private readonly readAny: (facts: Facts) => Fact;
+  /** Most attributes are the request's: one call less for them. */
+  private readonly readRequest: ((call: Call, target: Target, param: string) => Fact) | null;
   /** Thresholds, the loosest first; between `low` and `high` none is passed. */
   private readonly over: readonly Entry<Item>[];
   private readonly under: readonly Entry<Item>[];
@@ -130,9 +132,9 @@ class AttributeGroup<Item> implements Group<Item> {
     if (first === undefined) throw new Error("a group has an entry");
     const of = (isOne: (literal: Literal) => boolean): Entry<Item>[] => entries.filter(({ literal }) => isOne(literal));
     const items = (isOne: (literal: Literal) => boolean): Item[] => of(isOne).map(({ item }) => item);
-    this.attribute = first.ref.attribute;
     this.param = first.ref.param ?? "";
-    this.otherwise = first.read;
+    this.readAny = first.read;
+    this.readRequest = requestReader(first.ref.attribute);
     this.over = of(isOver).sort((a, b) => thresholdOf(a) - thresholdOf(b) || isStrict(a) - isStrict(b));
     this.under = of(isUnder).sort((a, b) => thresholdOf(b) - thresholdOf(a) || isStrict(a) - isStrict(b));
     this.low = this.under[0] === undefined ? Number.NEGATIVE_INFINITY : thresholdOf(this.under[0]);
@@ -162,10 +164,8 @@ class AttributeGroup<Item> implements Group<Item> {
   }
 
   private read(facts: Facts): Fact {
-    const { attribute } = this;
-    // Most attributes are the request's: one call less for them.
-    if (attribute.fixedBy === "request") return attribute.read(facts.call, facts.target, this.param);
-    return this.otherwise(facts);
+    const { readRequest } = this;
+    return readRequest === null ? this.readAny(facts) : readRequest(facts.call, facts.target, this.param);
   }
 
   /** Whether the tests that are looked up are false. */
@@ -201,6 +201,10 @@ class AttributeGroup<Item> implements Group<Item> {
       }
     }
   }
+}
+
+function requestReader(attribute: Attribute): ((call: Call, target: Target, param: string) => Fact) | null {
+  return attribute.fixedBy === "request" && attribute.outside === undefined ? attribute.read : null;
 }
 
 function addAll<Item>(found: Set<Item>, items: readonly Item[] | undefined): void {

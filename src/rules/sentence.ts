@@ -1,5 +1,5 @@
 // The sentence that a denied caller reads: the model, what was compared, and the rule.
-import { formatPerMillion } from "../money.ts";
+import { formatPerMillion, formatUsd } from "../money.ts";
 import type { Target } from "../types.ts";
 import { type AttributeRef, readFact } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule, Leaf } from "./checked.ts";
@@ -60,14 +60,17 @@ export function factText(ref: AttributeRef, fact: Fact): string {
 
 /** A subject has an alias and an id: its alias is what people know. A set shows all. */
 function nameOf(ref: AttributeRef, names: readonly string[]): string {
-  const isSet = ref.attribute.name === "role" || ref.attribute.name === "tag" || ref.attribute.takesParam === true;
-  return isSet ? names.join(", ") : (names[0] ?? "");
+  return ref.attribute.isSubject ? (names[0] ?? "") : names.join(", ");
 }
 
 function numberText(ref: AttributeRef, value: number): string {
   switch (ref.attribute.type) {
     case "price":
       return `$${formatPerMillion(value)}/M`;
+    case "money":
+      return `$${formatUsd(Math.round(value))}`;
+    case "percent":
+      return `${Math.round(value * 100) / 100}%`;
     case "time":
       return formatTime(value);
     case "date":
