@@ -143,7 +143,7 @@ function basePrice(model: string, { book }: Shelved): ImportedPrice | null {
 /** What is no chat model, or a pattern of the price list and no model's name. */
 const NOT_CHAT = /embedding|moderation|whisper|tts|transcribe|image|dall-e|realtime|audio|^ft:|\.ft-|:/;
 
-/** `openai/*`: a name for each model that the price list has; a lone `*`: the provider is open. */
+/** `openai/*`: a name for each model that the price list has; where names stay and all fit: the provider is open. */
 function expand(deployment: Deployment, shelf: Shelved, models: Map<string, ImportedModel>, findings: Findings): void {
   const { name, model, path } = deployment;
   const at = [...path, "model_name"];
@@ -152,12 +152,12 @@ function expand(deployment: Deployment, shelf: Shelved, models: Map<string, Impo
     findings.add("unmapped", at, `\`${name}\` stands for models that are not listed anywhere`, "name them one by one");
     return;
   }
-  if (name === "*" && model === "*") {
+  const fits = (id: string): boolean => id.startsWith(head) && id.endsWith(tail) && id.length >= model.length - 1;
+  if (name === model && shelf.book.models.every(({ id }) => fits(id))) {
     delete shelf.provider.models;
     findings.add("note", at, `all models of \`${shelf.provider.name}\` in the release's price list are offered`);
     return;
   }
-  const fits = (id: string): boolean => id.startsWith(head) && id.endsWith(tail) && id.length >= model.length - 1;
   const priced = shelf.book.models.filter(({ price }) => price !== null);
   const ids = priced.flatMap(({ spellings }) => spellings).filter((id) => !NOT_CHAT.test(id) && fits(id));
   for (const id of ids) {

@@ -96,7 +96,8 @@ export function readDeployment(entry: Section, credentials: Credentials, finding
     findings.add("unmapped", params.at("model"), `\`${name}\`: ${problem?.why}`, problem?.help ?? null);
     return null;
   }
-  const access = readAccess(params, credentials, findings);
+  const shared = readCredential(params, credentials, findings);
+  const access = readAccess(params, shared);
   if (reached.kind.baseUrl === null && access.apiBase === null) {
     findings.add(
       "unmapped",
@@ -105,8 +106,7 @@ export function readDeployment(entry: Section, credentials: Credentials, finding
     );
     return null;
   }
-  const version = reached.kind.name === "azure" ? params.text("api_version") : null;
-  if (version !== null) findings.add("note", params.at("api_version"), "not needed: the provider's v1 API takes none");
+  if (reached.kind.name === "azure") readVersion([params, shared], findings);
   const deployment = {
     ...{ path: entry.path, name, kind: reached.kind, model: reached.model, ...access },
     price: readPrice(params, info, findings),
@@ -117,7 +117,7 @@ export function readDeployment(entry: Section, credentials: Credentials, finding
     accessGroups: info.texts("access_groups") ?? [],
     limits: readLimits(params, info),
   };
-  tellRest([entry, params, info], findings);
+  tellRest([entry, params, info, shared], findings);
   return deployment;
 }
 
@@ -129,20 +129,31 @@ function modeProblem(mode: string): { readonly why: string; readonly help: strin
 
 type Access = Pick<Deployment, "apiBase" | "apiKey" | "keyPath">;
 
-/** The address and the key, from the entry or from the credential that it names. */
-function readAccess(params: Section, credentials: Credentials, findings: Findings): Access {
-  const named = params.text("litellm_credential_name");
-  const credential = named === null ? undefined : credentials.get(named);
-  if (named !== null && credential === undefined) {
-    findings.add("unmapped", params.at("litellm_credential_name"), `no credential is called \`${named}\` here`);
+/** The credential that an entry names; an empty one where it names none. */
+function readCredential(params: Section, credentials: Credentials, findings: Findings): Section {
+  const name = params.text("litellm_credential_name");
+  const found = name === null ? undefined : credentials.get(name);
+  if (name !== null && found === undefined) {
+    findings.add("unmapped", params.at("litellm_credential_name"), `no credential is called \`${name}\` here`);
   }
-  const shared = new Section(credential?.values, credential?.path ?? []);
-  const own = { base: params.text("api_base") ?? params.text("base_url"), key: params.text("api_key") };
-  return {
-    apiBase: own.base ?? shared.text("api_base"),
-    apiKey: own.key ?? shared.text("api_key"),
-    keyPath: own.key === null && credential !== undefined ? shared.at("api_key") : params.at("api_key"),
-  };
+  return new Section(found?.values, found?.path ?? []);
+}
+
+/** The address and the key, the entry's own first. */
+function readAccess(params: Section, shared: Section): Access {
+  const base = params.text("api_base") ?? params.text("base_url");
+  const sharedBase = shared.text("api_base");
+  const sharedKey = shared.text("api_key");
+  const key = params.text("api_key");
+  const keyPath = key === null && sharedKey !== null ? shared.at("api_key") : params.at("api_key");
+  return { apiBase: base ?? sharedBase, apiKey: key ?? sharedKey, keyPath };
+}
+
+function readVersion(sections: readonly Section[], findings: Findings): void {
+  for (const section of sections) {
+    if (section.text("api_version") === null) continue;
+    findings.add("note", section.at("api_version"), "not needed: the provider's v1 API takes none");
+  }
 }
 
 const PRICES = [
@@ -177,25 +188,18 @@ function tellPrice(path: readonly PropertyKey[], price: PerMillion | null, findi
 }
 
 function readSizes(info: Section): Pick<Deployment, "contextTokens" | "outputTokensMax"> {
-  const output = info.number("max_output_tokens");
-  const old = info.number("max_tokens");
-  return { contextTokens: whole(info.number("max_input_tokens")), outputTokensMax: whole(output ?? old) };
-}
-
-/** null for what is no positive whole number. */
-function whole(count: number | null): number | null {
-  return count !== null && Number.isSafeInteger(count) && count > 0 ? count : null;
+  const output = info.count("max_output_tokens");
+  const old = info.count("max_tokens");
+  return { contextTokens: info.count("max_input_tokens"), outputTokensMax: output ?? old };
 }
 
 function readLimits(params: Section, info: Section): DeploymentLimits {
-  const number = (key: string): number | null => params.number(key) ?? info.number(key);
   const usd = params.number("max_budget");
-  const duration = params.text("budget_duration");
   return {
-    requestsPerMinute: whole(number("rpm")),
-    tokensPerMinute: whole(number("tpm")),
-    concurrent: whole(params.number("max_parallel_requests")),
-    budget: usd === null ? null : { usd, duration },
+    requestsPerMinute: params.count("rpm") ?? info.count("rpm"),
+    tokensPerMinute: params.count("tpm") ?? info.count("tpm"),
+    concurrent: params.count("max_parallel_requests"),
+    budget: usd === null ? null : { usd, duration: params.text("budget_duration") },
   };
 }
 

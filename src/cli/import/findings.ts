@@ -30,10 +30,11 @@ export class Findings {
     this.#source = source;
   }
 
-  /** Adds one about a key of the file. */
+  /** Adds one about a key of the file; what is told already, of a map that several entries share, is not told again. */
   add(kind: FindingKind, path: readonly PropertyKey[], message: string, help: string | null = null): void {
-    const { line, column } = this.place(path);
-    this.#all.push({ kind, line, column, path: pathText(path), message, help });
+    const where = pathText(path);
+    if (this.#all.some((known) => known.path === where && known.message === message)) return;
+    this.#all.push({ kind, ...this.place(path), path: where, message, help });
   }
 
   /** Where a key stands, or the nearest thing above it. */

@@ -1,11 +1,12 @@
 // A LiteLLM proxy config → the texts of a config and a rule file that do the same, and a report on what does not.
-import { Document, isPair, isScalar, isMap as isYamlMap, visit } from "yaml";
+import { Document, isCollection, isScalar, visit } from "yaml";
 import { renderProblems } from "../../config/problems.ts";
 import { ConfigSource } from "../../config/source.ts";
 import { SetupError } from "../../errors.ts";
 import { type Composed, compose } from "./compose.ts";
 import { type Credentials, type Deployment, readDeployment } from "./deployment.ts";
 import { type Finding, Findings } from "./findings.ts";
+import type { ImportedProvider } from "./provider-book.ts";
 import { isMap, Section } from "./section.ts";
 import { readSettings, type Settings, tellRest } from "./settings.ts";
 import { rulesText } from "./statements.ts";
@@ -59,10 +60,10 @@ export function importLitellm({ name, text, rules, nowMs }: ImportRequest): Impo
   tellRest(root, findings);
   const statements = [...settings.statements, ...composed.statements];
   return {
-    config: composed.models.size + servingCount(composed) === 0 ? null : configText(name, rules, composed, settings),
+    config: inUse(composed).length === 0 ? null : configText(name, rules, composed, settings),
     rules: rulesText(name, statements, findings),
     models: composed.models.size,
-    providers: providers.length,
+    providers: inUse(composed).length,
     variables: variables.all(),
     findings: findings.all(),
   };
@@ -85,8 +86,8 @@ function readRoot(source: ConfigSource): Section {
 function readModelList(root: Section, findings: Findings): Deployment[] {
   const credentials = readCredentials(root, findings);
   const list = root.take("model_list");
-  if (!Array.isArray(list)) return [];
-  const entries = list.map((entry, index) => new Section(entry, ["model_list", index]));
+  const entries = (Array.isArray(list) ? list : []).map((entry, index) => new Section(entry, ["model_list", index]));
+  tellUnused(credentials, entries, findings);
   return entries.flatMap((entry) => readDeployment(entry, credentials, findings) ?? []);
 }
 
@@ -105,18 +106,27 @@ function readCredentials(root: Section, findings: Findings): Credentials {
   return found;
 }
 
+function tellUnused(credentials: Credentials, entries: readonly Section[], findings: Findings): void {
+  const named = new Set(entries.map((entry) => entry.peek("litellm_params", "litellm_credential_name")));
+  for (const [name, { path }] of credentials) {
+    if (!named.has(name)) findings.add("note", path, `not needed: no model names the credential \`${name}\``);
+  }
+}
+
 /** `model_group_alias`: a name, or `{model, hidden}`, for a `model_name`. */
 function readAliases(router: Section, known: ReadonlySet<string>, findings: Findings): Map<string, string[]> {
   const written = router.section("model_group_alias");
   const found = new Map<string, string[]>();
   for (const alias of written.left()) {
+    const plain = written.text(alias);
     const details = written.section(alias);
-    const model = written.text(alias) ?? details.text("model");
+    const model = plain ?? details.text("model");
     if (details.flag("hidden") === true)
       findings.add("note", details.at("hidden"), "`GET /v1/models` lists it all the same");
     if (model === null || !known.has(model))
       findings.add("unmapped", written.at(alias), "stands for no model that was carried over");
     else found.set(model, [...(found.get(model) ?? []), alias]);
+    tellRest(details, findings);
   }
   return found;
 }
@@ -130,27 +140,28 @@ function readEnvironment(section: Section, variables: Variables, findings: Findi
   }
 }
 
-/** Providers that offer models without a line under `models`. */
-function servingCount({ providers }: Composed): number {
-  return providers.providers().filter(({ models }) => models?.length !== 0).length;
+/** A pattern that could not be expanded leaves a provider without models. */
+function inUse({ providers, models }: Composed): readonly ImportedProvider[] {
+  const named = new Set([...models.values()].map(({ provider }) => provider));
+  return providers.providers().filter(({ name, models }) => named.has(name) || models?.length !== 0);
 }
 
-function configText(name: string, rules: string, { providers, models }: Composed, settings: Settings): string {
+function configText(name: string, rules: string, composed: Composed, settings: Settings): string {
   const { admin, limits, log } = settings;
   const document = new Document({
     ...(admin.key === undefined ? {} : { admin }),
     rules,
-    providers: providers.providers(),
-    models: Object.fromEntries(models),
+    providers: inUse(composed),
+    models: Object.fromEntries(composed.models),
     ...(Object.keys(limits).length === 0 ? {} : { limits }),
     ...(Object.keys(log).length === 0 ? {} : { log }),
   });
-  visit(document, {
-    Pair: (_key, pair) => {
-      if (isPair(pair) && isScalar(pair.key) && pair.key.value === "price" && isYamlMap(pair.value))
-        pair.value.flow = true;
-    },
-  });
+  visit(document, { Pair: (_key, { key, value }) => setFlow(key, value) });
   document.commentBefore = ` Made from ${name}, a LiteLLM proxy config, by \`tollgate import litellm\`. Yours to edit.\n It listens on 127.0.0.1:4000; for other machines write listen: 0.0.0.0:4000`;
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+}
+
+/** Prices and wires stand on one line. */
+function setFlow(key: unknown, value: unknown): void {
+  if (isScalar(key) && (key.value === "price" || key.value === "wire") && isCollection(value)) value.flow = true;
 }

@@ -15,14 +15,12 @@ export interface ImportedProvider {
   models?: readonly string[];
 }
 
-/** What the gateway keeps once for each model of a provider, under whatever name it is asked for. */
-type Facts = Pick<Deployment, "price" | "contextTokens" | "outputTokensMax">;
-
 /** A provider and what is known of its models. */
 export interface Shelved {
   readonly provider: ImportedProvider;
   /** null: the price list does not know it. */
   readonly book: PriceBook | null;
+  /** By canonical id: a model that is asked for under two names has one price. */
   readonly facts: Map<string, string>;
 }
 
@@ -45,12 +43,12 @@ export class ProviderBook {
     if (baseUrl === null) return null;
     const apiKey = this.#apiKey(deployment);
     const { kind } = deployment;
-    const facts = JSON.stringify(factsOf(deployment));
+    const facts = factsOf(deployment);
     const same = this.#shelves.filter(
       ({ provider }) =>
         isProviderOf(provider.name, kind.name) && provider.base_url === baseUrl && provider.api_key === apiKey,
     );
-    const fitting = same.find((shelf) => (shelf.facts.get(idOf(shelf, deployment.model)) ?? facts) === facts);
+    const fitting = same.find((shelf) => isFitting(shelf, deployment.model, facts));
     const shelf = fitting ?? this.#add(kind, baseUrl, apiKey, deployment.path);
     shelf.facts.set(idOf(shelf, deployment.model), facts);
     return shelf;
@@ -125,8 +123,19 @@ const NOTES: Readonly<Record<string, string>> = {
   gemini: "asked through Google's endpoint for OpenAI's format",
 };
 
-function factsOf({ price, contextTokens, outputTokensMax }: Deployment): Facts {
-  return { price, contextTokens, outputTokensMax };
+/** What the gateway keeps once for each model of a provider, under whatever name it is asked for. */
+function factsOf({ price, contextTokens, outputTokensMax }: Pick<Deployment, FactNames>): string {
+  return JSON.stringify([price, contextTokens, outputTokensMax]);
+}
+
+type FactNames = "price" | "contextTokens" | "outputTokensMax";
+
+const NO_FACTS = factsOf({ price: null, contextTokens: null, outputTokensMax: null });
+
+/** A pattern may mean any model of the provider: then none may have facts of its own. */
+function isFitting(shelf: Shelved, model: string, facts: string): boolean {
+  if (model.includes("*")) return [...shelf.facts.values()].every((others) => others === NO_FACTS);
+  return (shelf.facts.get(idOf(shelf, model)) ?? facts) === facts;
 }
 
 /** Spellings of one model share its facts. */

@@ -18,6 +18,12 @@ export class Section {
     return this.#left.has(key);
   }
 
+  /** The value in a map of this one, without reading it. */
+  peek(key: string, inner: string): unknown {
+    const map = this.#map[key];
+    return isMap(map) ? map[inner] : undefined;
+  }
+
   /** The path of a key. */
   at(key: string): readonly PropertyKey[] {
     return [...this.path, key];
@@ -43,6 +49,12 @@ export class Section {
     if (typeof number !== "number" || !Number.isFinite(number) || number < 0) return null;
     this.#left.delete(key);
     return number;
+  }
+
+  /** A whole number above 0; null, and not read, when it is none. */
+  count(key: string): number | null {
+    const value = Number(this.#map[key] ?? Number.NaN);
+    return Number.isSafeInteger(value) && value > 0 ? this.number(key) : null;
   }
 
   /** True for `true`, as YAML 1.1 writes it too; null, and not read, when it is not a boolean. */
