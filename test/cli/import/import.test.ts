@@ -218,6 +218,10 @@ router_settings:
         headers: { authorization: `Bearer ${JSON.parse(by.stdout).key}` },
         body: JSON.stringify({ model, messages: [{ role: "user", content: "Hi" }], max_tokens: 20 }),
       });
+    const listed = await fetch(`${gateway.url}/v1/models`, {
+      headers: { authorization: `Bearer ${JSON.parse(made.stdout).key}` },
+    });
+    t.match(await listed.json(), { data: [{ id: "house/fast" }, { id: "gpt-4" }] });
     for (const model of ["house/fast", "gpt-4"]) {
       const answer = await ask(model, made);
       t.equal(answer.status, 200, await answer.text());
