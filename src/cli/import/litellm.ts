@@ -148,14 +148,15 @@ function inUse({ providers, models }: Composed): readonly ImportedProvider[] {
 
 function configText(name: string, rules: string, composed: Composed, settings: Settings): string {
   const { admin, limits, log } = settings;
-  const document = new Document({
+  const data = {
     ...(admin.key === undefined ? {} : { admin }),
     rules,
     providers: inUse(composed),
     models: Object.fromEntries(composed.models),
     ...(Object.keys(limits).length === 0 ? {} : { limits }),
     ...(Object.keys(log).length === 0 ? {} : { log }),
-  });
+  };
+  const document = new Document(data, { aliasDuplicateObjects: false });
   visit(document, { Pair: (_key, { key, value }) => setFlow(key, value) });
   document.commentBefore = ` Made from ${name}, a LiteLLM proxy config, by \`tollgate import litellm\`. Yours to edit.\n It listens on 127.0.0.1:4000; for other machines write listen: 0.0.0.0:4000`;
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });

@@ -76,6 +76,7 @@ t.test("every result loads, its rules are clean, and no secret is in it or in wh
     const shown = await tollgate(cwd, ["import", "litellm", "litellm.yaml", "--dry-run"]);
     const all = [ran.stdout, ran.stderr, shown.stdout, shown.stderr, ...report.written.map((file) => read(cwd, file))];
     t.notMatch(all.join("\n"), SECRET);
+    t.notMatch(read(cwd, "tollgate.yaml"), /[&*]a\d/, "what two models share is written out");
   }
 });
 
