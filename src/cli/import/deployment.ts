@@ -84,31 +84,18 @@ export function readDeployment(entry: Section, credentials: Credentials, finding
   const name = entry.text("model_name");
   const params = entry.section("litellm_params");
   const info = entry.section("model_info");
-  const model = params.text("model");
-  if (name === null || model === null) {
-    findings.add("unmapped", entry.path, `\`${name === null ? "model_name" : "litellm_params.model"}\` is missing`);
-    return null;
-  }
-  const mode = info.text("mode") ?? "chat";
-  const reached = reach(model, params.text("custom_llm_provider"));
-  const problem = "why" in reached ? reached : modeProblem(mode);
-  if (problem !== null || "why" in reached) {
-    findings.add("unmapped", params.at("model"), `\`${name}\`: ${problem?.why}`, problem?.help ?? null);
-    return null;
-  }
+  const reached = reachEntry(params, info, findings);
+  if (name === null) findings.add("unmapped", entry.path, "`model_name` is missing");
+  if (name === null || reached === null) return null;
   const shared = readCredential(params, credentials, findings);
   const access = readAccess(params, shared);
   if (reached.kind.baseUrl === null && access.apiBase === null) {
-    findings.add(
-      "unmapped",
-      params.at("model"),
-      `\`${name}\`: \`${reached.kind.name}\` has no address without api_base`,
-    );
+    findings.add("unmapped", params.at("model"), `\`${reached.kind.name}\` has no address without api_base`);
     return null;
   }
   if (reached.kind.name === "azure") readVersion([params, shared], findings);
   const deployment = {
-    ...{ path: entry.path, name, kind: reached.kind, model: reached.model, ...access },
+    ...{ path: entry.path, name, ...reached, ...access },
     price: readPrice(params, info, findings),
     baseModel: info.text("base_model"),
     ...readSizes(info),
@@ -119,6 +106,20 @@ export function readDeployment(entry: Section, credentials: Credentials, finding
   };
   tellRest([entry, params, info, shared], findings);
   return deployment;
+}
+
+/** The provider and the model there; null, and told, when this version cannot reach or serve it. */
+function reachEntry(params: Section, info: Section, findings: Findings): Pick<Deployment, "kind" | "model"> | null {
+  const model = params.text("model");
+  if (model === null) {
+    findings.add("unmapped", params.path, "`model` is missing");
+    return null;
+  }
+  const reached = reach(model, params.text("custom_llm_provider"));
+  const problem = "why" in reached ? reached : modeProblem(info.text("mode") ?? "chat");
+  if (problem === null && !("why" in reached)) return reached;
+  findings.add("unmapped", params.at("model"), `\`${model}\`: ${problem?.why}`, problem?.help ?? null);
+  return null;
 }
 
 function modeProblem(mode: string): { readonly why: string; readonly help: string } | null {

@@ -86,7 +86,7 @@ export function reach(model: string, told: string | null): Reached {
   const name = told ?? (prefix !== null && isKnown(prefix) ? prefix : bareProvider(model)) ?? prefix;
   if (name === null) {
     const help = "write its provider before it, such as openai/… with api_base for an OpenAI-compatible server";
-    return { why: `the provider of \`${model}\` cannot be told from its name`, help };
+    return { why: "its provider cannot be told from its name", help };
   }
   const found = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
   if (found !== undefined) return { kind: found, model: prefix === name ? model.slice(slash + 1) : model };
