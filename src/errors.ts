@@ -83,7 +83,7 @@ export interface ErrorDetails {
   readonly retryAfterSeconds?: number;
   /** false: `x-should-retry: false`, which the SDKs obey. */
   readonly retry?: false;
-  /** An HTTP status of 400 to 499 instead of the code's own (a rule's `status`). */
+  /** An HTTP status of 400 to 499 instead of the code's own (a rule's `status`; 499 in the record of a caller who left). */
   readonly status?: number;
   /** More response headers, names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;

@@ -5,6 +5,7 @@ import { both, denied, refuseDenied, unruled } from "./decisions.ts";
 import { GatewayError } from "./errors.ts";
 import { readBody } from "./http/body.ts";
 import type { ClientIp } from "./http/client-ip.ts";
+import { ID_HEADERS } from "./http/headers.ts";
 import { type ErrorFormat, errorBody, errorHeaders, sendJson } from "./http/reply.ts";
 import { openRequest, wireOf } from "./intake.ts";
 import { answerModels } from "./model-list.ts";
@@ -132,7 +133,8 @@ export class Pipeline {
     trip.target = trip.decision?.targets[0] ?? null;
     if (trip.target === null)
       throw new GatewayError("internal_error", undefined, { cause: "allowed without a target" });
-    trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res);
+    const headers = trip.held.flatMap(({ reservation }) => reservation.headers ?? []);
+    trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res, headers);
     trip.error = trip.forwarded.error;
     if (trip.error?.details.cause !== undefined) this.#logFault(trip, "the provider's answer was lost", trip.error);
   }
@@ -179,20 +181,18 @@ export class Pipeline {
   /** Sends the end of the answer, or the error instead. */
   #answer(trip: Trip): void {
     const { res, error, forwarded } = trip;
-    const ids = { "x-request-id": trip.id };
     if (res.destroyed) return;
     if (res.headersSent) {
       // A stream that has begun: its own end, or a visible break when it could not be settled.
       if (forwarded !== null && error === forwarded.error) forwarded.finish([]);
       else res.destroy();
     } else if (error !== null) {
-      const wire = wireOf(trip);
-      const body = errorBody(error, wire, this.#options.errorFormat, trip.id);
-      sendJson(res, error.status, body, { ...ids, ...errorHeaders(error) });
+      const body = errorBody(error, wireOf(trip), this.#options.errorFormat, trip.id);
+      sendJson(res, error.status, body, { ...idHeaders(trip), ...errorHeaders(error) });
     } else if (forwarded !== null) {
       forwarded.finish(["x-tollgate-cost-usd", formatUsd(trip.costNanoUsd)]);
     } else {
-      sendJson(res, 200, trip.document, ids);
+      sendJson(res, 200, trip.document, idHeaders(trip));
     }
   }
 
@@ -209,4 +209,9 @@ export class Pipeline {
   #logFault(trip: Trip, message: string, error: unknown): void {
     this.#options.log.error({ err: error, request_id: trip.id }, message);
   }
+}
+
+/** The headers that tell a caller its request's id. */
+function idHeaders(trip: Trip): Readonly<Record<string, string>> {
+  return Object.fromEntries(ID_HEADERS[wireOf(trip)].map((name) => [name, trip.id]));
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { GatewayError } from "./errors.ts";
 import type { Deadlines } from "./http/deadlines.ts";
 import { type ExchangeContext, type ExchangeLimits, type Forwarded, forward } from "./http/exchange.ts";
-import { copyRequestHeaders, type HeaderList } from "./http/headers.ts";
+import { copyRequestHeaders, type HeaderList, ID_HEADERS } from "./http/headers.ts";
 import { Upstream } from "./http/upstream.ts";
 import type { Catalogue } from "./llm/catalogue.ts";
 import { costBound, costNanoUsd } from "./llm/cost.ts";
@@ -110,8 +110,11 @@ export class Providers {
     return target.price === null ? 0 : costNanoUsd(target.price, usage);
   }
 
-  /** Sends the call to the target; resolves, never rejects, when the outcome is known and the end is held back. */
-  send(call: ParsedCall, target: Target, res: ServerResponse): Promise<Forwarded> {
+  /**
+   * Sends the call to the target; resolves, never rejects, when the outcome is known and the end is held back.
+   * @param more headers for the answer, flat
+   */
+  send(call: ParsedCall, target: Target, res: ServerResponse, more: readonly string[]): Promise<Forwarded> {
     const dialled = this.#dialled.get(target.provider);
     if (dialled === undefined) throw new Error(`provider ${target.provider} has a target and no upstream`);
     const format = wireFormat(target.wire);
@@ -125,12 +128,12 @@ export class Providers {
       whole: (answer: Buffer) => meterJson(answer, wire, promptBytes(call)),
     };
     const answerHeaders = [
-      "x-request-id",
-      id,
+      ...ID_HEADERS[wire].flatMap((name) => [name, id]),
       "x-tollgate-model",
       target.model,
       "x-tollgate-provider",
       target.provider,
+      ...more,
     ];
     return forward(dialled.context, { id, wire, path: door.path, headers, body, meter, answerHeaders }, res);
   }

@@ -47,6 +47,16 @@ export interface Principal {
   readonly tags: readonly string[];
   /** Money budgets on this key and on what it belongs to. */
   readonly budgets: readonly Budget[];
+  /** Rules kept on its organisation, its team and itself, in this order. Left out when there are none. */
+  readonly rules?: readonly InlineRules[];
+}
+
+/** Rules kept on an account object: they are for that subject only, and narrow what the rule files allow. */
+export interface InlineRules {
+  readonly scope: "org" | "team" | "key";
+  readonly subject: Subject;
+  /** In the rule language. */
+  readonly text: string;
 }
 
 /** A calendar window: resets at local midnight of the time zone it is computed in; `total` never resets. */
@@ -233,6 +243,8 @@ export interface CostBound {
 export interface Reservation {
   /** Nano-USD held back, for the log; 0 when the plugin reserves something else. */
   readonly amountNanoUsd: number;
+  /** Headers for the provider's answer as it goes to the caller: name, value, name, value …, names in lower case. */
+  readonly headers?: readonly string[];
 }
 
 /** How a request ended. */

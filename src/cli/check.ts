@@ -4,6 +4,7 @@ import { type Diagnostic, isError } from "../rules/diagnostics.ts";
 import { StatementCache } from "../rules/parse.ts";
 import { renderGithub, renderLsp, renderText } from "../rules/render.ts";
 import type { Command, Io } from "./command.ts";
+import { checkKeptRules } from "./kept-rules.ts";
 import { parseOptions, usage } from "./options.ts";
 import { configSurroundings, counted, type FindSurroundings, partArguments, readRules } from "./rule-files.ts";
 
@@ -13,7 +14,8 @@ Checks rule files: syntax, names, types, what was most likely not meant, and whe
 Usage:
   tollgate check [DIR|FILE…]          default: the rules directory of the config
 
-What is named is checked as one rule set, so it needs one \`default\` line. The report is on stdout.
+What is named is checked as one rule set, so it needs one \`default\` line. The report is on stdout. When nothing is
+named, the rules that are kept on organisations, teams and keys are checked as well, where there is a database.
 
 Options:
   --strict            warnings count as well; hints never do
@@ -49,13 +51,16 @@ async function run(argv: readonly string[], io: Io, findSurroundings: FindSurrou
   if (values.json && values.github) throw usage("check", "take --json or --github, not both");
   const { directory, catalogue } = await findSurroundings(values.config, io);
   const snapshot = await readRules("check", paths, { directory, cwd: io.cwd });
-  const { set, diagnostics } = build(snapshot, catalogue, new StatementCache(), Date.now());
+  const { set, diagnostics: ofFiles } = build(snapshot, catalogue, new StatementCache(), Date.now());
+  const kept = paths.length > 0 ? null : await checkKeptRules(values.config, catalogue, io);
+  const diagnostics = [...ofFiles, ...(kept?.diagnostics ?? [])];
   const errors = diagnostics.filter(isError).length;
   const warnings = diagnostics.filter(({ severity }) => severity === "warning").length;
   const ok = errors === 0 && !(values.strict && warnings > 0);
   const counts = {
     files: snapshot.sources.length,
     rules: set?.rules.length ?? 0,
+    kept: kept?.texts ?? 0,
     errors,
     warnings,
     hints: diagnostics.length - errors - warnings,
@@ -71,13 +76,16 @@ async function run(argv: readonly string[], io: Io, findSurroundings: FindSurrou
 interface Counts {
   readonly files: number;
   readonly rules: number;
+  /** Organisations, teams and keys with rules of their own. */
+  readonly kept: number;
   readonly errors: number;
   readonly warnings: number;
   readonly hints: number;
 }
 
-function summary({ files, rules, errors, warnings, hints }: Counts, diagnostics: readonly Diagnostic[]): string {
-  const what = errors > 0 ? counted(files, "file") : `${counted(files, "file")}, ${counted(rules, "rule")}`;
+function summary({ files, rules, kept, errors, warnings, hints }: Counts, diagnostics: readonly Diagnostic[]): string {
+  const ofFiles = errors > 0 ? counted(files, "file") : `${counted(files, "file")}, ${counted(rules, "rule")}`;
+  const what = kept === 0 ? ofFiles : `${ofFiles}, rules kept on ${counted(kept, "account")}`;
   const told = [counted(errors, "error"), counted(warnings, "warning"), ...(hints > 0 ? [counted(hints, "hint")] : [])];
   const verdict = diagnostics.length === 0 ? "clean" : told.join(", ");
   return `${what}: ${verdict}\n`;

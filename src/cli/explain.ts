@@ -1,26 +1,33 @@
 // `tollgate explain`: says how a described request is decided, and why.
+import { ATTRIBUTES } from "../rules/attribute-table.ts";
 import { build } from "../rules/build.ts";
 import { vocabularyOf } from "../rules/catalogue.ts";
 import { describe } from "../rules/describe.ts";
 import { isError } from "../rules/diagnostics.ts";
 import { explain as explainScenario, explanationJson, renderExplanation } from "../rules/explain.ts";
+import { InlineRulesError, withInline } from "../rules/inline-bind.ts";
 import { StatementCache } from "../rules/parse.ts";
 import { renderText } from "../rules/render.ts";
+import type { Principal } from "../types.ts";
 import type { Command, Io } from "./command.ts";
+import { naming } from "./no-such.ts";
 import { parseOptions, usage } from "./options.ts";
 import { configSurroundings, counted, type FindSurroundings, partArguments, readRules } from "./rule-files.ts";
+import { withStore } from "./with-store.ts";
 
 const HELP = `
 Says how the rules decide a request, which rule decides it, and what would have to change for it to be otherwise.
 
 Usage:
   tollgate explain ATTRIBUTE=VALUE…
+  tollgate explain --key ID|ALIAS ATTRIBUTE=VALUE…
 
 The attributes are those of rules/README.md; a list is written with commas. What is left out has its declared value:
 a key of its own without team or roles, a plain request, an unknown model. The time is now, unless \`at\` or one of
 \`time\`, \`hour\`, \`date\`, \`day\`, \`weekday\` is given.
 
 Options:
+  --key ID|ALIAS      by this key of the database: its team, organisation, roles and tags, and the rules kept on them
   --rules DIR|FILE    other rules than those of the config
   --json              the explanation as data
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
@@ -29,6 +36,7 @@ Exit codes: 0 explained, 2 the rules or the description have an error, 64 usage,
 
 Examples:
   tollgate explain model=gpt-4 team=interns max_tokens=9000
+  tollgate explain --key ci model=gpt-4o
   tollgate explain model=gpt-4o-mini role=admin,dev 'header["x-env"]=prod' at=2027-01-31T22:30
 `;
 
@@ -46,11 +54,13 @@ export function createExplainCommand(findSurroundings: FindSurroundings): Comman
 export const explain: Command = createExplainCommand(configSurroundings);
 
 async function run(argv: readonly string[], io: Io, findSurroundings: FindSurroundings): Promise<number> {
-  const { paths: facts, rest } = partArguments(argv, ["config", "rules"]);
-  const { values } = parseOptions(rest, { command: "explain", options: { rules: { type: "string" } } });
+  const { paths: facts, rest } = partArguments(argv, ["config", "rules", "key"]);
+  const options = { rules: { type: "string" }, key: { type: "string" } } as const;
+  const { values } = parseOptions(rest, { command: "explain", options });
   if (facts.length === 0) throw usage("explain", "describe a request, as in `model=gpt-4 team=interns`");
   const stray = facts.find((fact) => !/^[^=]+=/.test(fact));
   if (stray !== undefined) throw usage("explain", `\`${stray}\` is not ATTRIBUTE=VALUE`);
+  const principal = values.key === undefined ? null : await principalOf(values.key, facts, values.config, io);
   const { directory, catalogue } = await findSurroundings(values.config, io);
   const paths = values.rules === undefined ? [] : [values.rules];
   const snapshot = await readRules("explain", paths, { directory, cwd: io.cwd });
@@ -69,10 +79,38 @@ async function run(argv: readonly string[], io: Io, findSurroundings: FindSurrou
     return 2;
   }
   io.stderr.write(renderText(described.diagnostics));
-  const explanation = explainScenario(checked, described.scenario, vocabulary);
-  const text = values.json
-    ? `${JSON.stringify(explanationJson(explanation), null, 2)}\n`
-    : renderExplanation(explanation);
-  io.stdout.write(text);
-  return 0;
+  const scenario = principal === null ? described.scenario : { ...described.scenario, principal };
+  try {
+    const explanation = explainScenario(withInline(checked, scenario.principal, catalogue), scenario, vocabulary);
+    const text = values.json
+      ? `${JSON.stringify(explanationJson(explanation), null, 2)}\n`
+      : renderExplanation(explanation);
+    io.stdout.write(text);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof InlineRulesError)) throw error;
+    io.stdout.write(error.report);
+    io.stderr.write(`deny: ${error.message}\n`);
+    return 2;
+  }
+}
+
+/** The stored key's principal. @throws SetupError 1 when there is none, 64 when a fact says otherwise who it is */
+async function principalOf(
+  name: string,
+  facts: readonly string[],
+  config: string | undefined,
+  io: Io,
+): Promise<Principal> {
+  const clashing = facts.map((fact) => fact.slice(0, fact.indexOf("=")).trim()).find(isOfKey);
+  if (clashing !== undefined) throw usage("explain", `\`${clashing}\` comes with --key: take one of them out`);
+  const found = await withStore(io, config, (store) => naming(name, store, () => store.accounts.getKey(name)));
+  const expired = found.expiresMs !== null && found.expiresMs <= Date.now();
+  const status = found.status === "active" && expired ? "expired" : found.status;
+  if (status !== "active") io.stderr.write(`the key is ${status}: its requests are refused before any rule is asked\n`);
+  return found.principal;
+}
+
+function isOfKey(attribute: string): boolean {
+  return attribute === "key.age" || ATTRIBUTES.get(attribute)?.fixedBy === "key";
 }

@@ -74,7 +74,7 @@ function checkOption({ name, rawName, value, inlineValue }: OptionToken, all: Sp
   if (spec.type === "boolean" && value !== undefined) throw usage(command, `${rawName} takes no value`);
   if (spec.type === "boolean") return;
   if (value === undefined || value === "") throw usage(command, `${rawName} needs a value`);
-  if (inlineValue === false && value.startsWith("-")) {
+  if (inlineValue === false && value.startsWith("-") && value !== "-") {
     throw usage(command, `${rawName} needs a value; for one that starts with a dash write ${rawName}=${value}`);
   }
 }

@@ -4,15 +4,17 @@ import { SetupError } from "../errors.ts";
 import { formatPerMillion } from "../money.ts";
 import { type AccessDiff, accessDiff, type ModelChange } from "../rules/access-diff.ts";
 import { build } from "../rules/build.ts";
-import type { CheckedSet } from "../rules/checked.ts";
+import { type CheckedRule, type CheckedSet, isCounting } from "../rules/checked.ts";
 import { isError } from "../rules/diagnostics.ts";
 import { ruleText } from "../rules/explain.ts";
 import { globMatches } from "../rules/glob.ts";
+import { boundRules, InlineRulesError } from "../rules/inline-bind.ts";
 import { formatDate } from "../rules/local-time.ts";
 import { StatementCache } from "../rules/parse.ts";
 import { renderText } from "../rules/render.ts";
 import { whereOf } from "../rules/source.ts";
 import type { Command, Io } from "./command.ts";
+import { listKeptRules } from "./kept-rules.ts";
 import { parseOptions } from "./options.ts";
 import { configSurroundings, counted, type FindSurroundings, partArguments, readRules } from "./rule-files.ts";
 import { runSubcommand } from "./subcommands.ts";
@@ -23,11 +25,13 @@ Shows what the rules are and what they come to.
 
 Usage:
   tollgate rules list [DIR|FILE…]     every rule; default: the rules directory of the config
+  tollgate rules list --inline        and those that are kept on organisations, teams and keys
   tollgate rules expand PATTERN…      the models of the catalogue that a pattern means today
   tollgate rules diff OLD NEW         who gains or loses which models between two rule directories or files
 
 \`diff\` tries every class of principals that either rule set can tell apart (the keys, teams, roles … that they name,
-and others) with every model of the catalogue and every kind of request that the rules can tell apart.
+and others) with every model of the catalogue and every kind of request that the rules can tell apart. Limits and
+budgets give and take no access: it leaves them out.
 
 Options:
   --json              the same as data
@@ -66,10 +70,11 @@ export const rules: Command = createRulesCommand(configSurroundings);
 
 async function list(argv: readonly string[], io: Io, find: FindSurroundings): Promise<number> {
   const { paths, rest } = partArguments(argv);
-  const { values } = parseOptions(rest, { command: "rules list", options: {} });
-  const set = await read(paths, values.config, io, find);
+  const { values } = parseOptions(rest, { command: "rules list", options: { inline: { type: "boolean" } } });
+  const { rules: ofFiles } = await read(paths, values.config, io, find);
+  const all = values.inline ? [...ofFiles, ...(await readKept(values.config, io, find))] : ofFiles;
   if (values.json) {
-    const rows = set.rules.map((rule) => ({
+    const rows = all.map((rule) => ({
       where: whereOf(rule),
       id: rule.id,
       mode: rule.mode,
@@ -82,7 +87,7 @@ async function list(argv: readonly string[], io: Io, find: FindSurroundings): Pr
     return 0;
   }
   const left = (title: string) => ({ title, align: "left" as const });
-  const rows = set.rules.map((rule) => [
+  const rows = all.map((rule) => [
     whereOf(rule),
     rule.id === whereOf(rule) ? "" : rule.id,
     rule.owner ?? "",
@@ -130,7 +135,8 @@ async function diff(argv: readonly string[], io: Io, find: FindSurroundings): Pr
   const { catalogue } = await find(values.config, io);
   const found = accessDiff(before, after, [...catalogue.models()], Date.now());
   io.stdout.write(values.json ? `${JSON.stringify(found, null, 2)}\n` : diffText(found));
-  const note = found.exact ? "" : "; there are more classes or kinds of requests than were tried";
+  const counts = [...before.rules, ...after.rules].some(isCounting) ? "; limits and budgets are not compared" : "";
+  const note = `${found.exact ? "" : "; there are more classes or kinds of requests than were tried"}${counts}`;
   io.stderr.write(
     `${found.changes.length === 0 ? "nobody gains or loses anything" : `${counted(found.changes.length, "change")}`}${note}\n`,
   );
@@ -159,6 +165,17 @@ function byExample(models: readonly ModelChange[]): string[] {
     lines.set(when, [...(lines.get(when) ?? []), model]);
   }
   return [...lines].map(([when, names]) => `${names.join(", ")}${when}`);
+}
+
+/** The rules that are kept in the database. @throws SetupError 2 with the report when some have an error */
+async function readKept(config: string | undefined, io: Io, find: FindSurroundings): Promise<readonly CheckedRule[]> {
+  const [all, { catalogue }] = await Promise.all([listKeptRules(config, io), find(config, io)]);
+  try {
+    return all.flatMap((rules) => boundRules(rules, catalogue));
+  } catch (error) {
+    if (error instanceof InlineRulesError) throw new SetupError(error.report.trimEnd(), 2, error);
+    throw error;
+  }
 }
 
 /** @throws SetupError 2 with the report when the rules have an error; failing tests are none here */

@@ -1,8 +1,9 @@
-// `tollgate teams`: makes and lists teams, sets their budgets.
+// `tollgate teams`: makes and lists teams, sets their budgets, keeps rules on them.
 import { SetupError } from "../errors.ts";
-import { type Store, StoreError, type TeamRow } from "../store/store.ts";
-import { suggest } from "../suggest.ts";
+import { type NewBudget, type NewTeam, type Store, StoreError, type TeamRow } from "../store/store.ts";
 import type { Command, Io } from "./command.ts";
+import { readRuleText, ruleChecker, rulesSubcommand } from "./kept-rules.ts";
+import { naming } from "./no-such.ts";
 import { parseOptions, usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
 import { renderTable } from "./table.ts";
@@ -10,12 +11,19 @@ import { budgetJson, budgetText, momentJson, readBudget, readName } from "./valu
 import { withStore } from "./with-store.ts";
 
 const HELP = `
-Makes and lists teams, and sets their budgets. A team's budget is shared by all its keys.
+Makes and lists teams, sets their budgets and keeps rules on them. A team's budget is shared by all its keys, and its
+rules are for all of them. Works beside a running gateway: a change counts from the next request on.
 
 Usage:
-  tollgate teams create --alias NAME [--budget AMOUNT]
+  tollgate teams create --alias NAME [--org NAME] [--budget AMOUNT] [--rules FILE]
   tollgate teams list
   tollgate teams set-budget ID|ALIAS AMOUNT     replaces the budget of the same window; what was spent stays spent
+  tollgate teams rules ID|ALIAS                 show the rules that are kept on it
+  tollgate teams rules ID|ALIAS --set FILE      keep these instead, once they are checked; - is standard input
+  tollgate teams rules ID|ALIAS --clear         keep none
+
+Rules on a team narrow what the rule files allow, for its keys. --org names the organisation it belongs to (tollgate
+orgs create makes one).
 
 AMOUNT is '$500 per month', with day, week, month, year or total; in single quotes.
 
@@ -23,49 +31,57 @@ Options of all:
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
   --json              JSON on stdout
 
+Exit codes: 0 done, 1 failed, 2 the rules have an error and nothing was changed, 64 usage, 78 bad config.
+
 Examples:
   tollgate teams create --alias search --budget '$500 per month'
   tollgate teams set-budget search '$50 per day'
+  tollgate teams rules search --set search.rules
 `;
 
 export const teams: Command = {
   name: "teams",
-  summary: "make and list teams, set their budgets",
+  summary: "make and list teams, set their budgets, keep rules on them",
   help: HELP.trimStart(),
-  run: async (argv, io) => runSubcommand("teams", { create, list, "set-budget": setBudget }, argv, io),
+  run: async (argv, io) => {
+    const rules = rulesSubcommand("teams rules", "team");
+    return runSubcommand("teams", { create, list, "set-budget": setBudget, rules }, argv, io);
+  },
 };
-
-/** "no such team", with the nearest alias or the command that makes it. */
-export function noSuchTeam(name: string, store: Store): SetupError {
-  const aliases = store.accounts.listTeams().map((team) => team.alias);
-  const near = suggest(name, aliases);
-  const help = near === null ? `\`tollgate teams create --alias ${name}\` makes it` : `did you mean \`${near}\`?`;
-  return new SetupError(`no team is called \`${name}\`: ${help}`, 1);
-}
 
 async function create(argv: readonly string[], io: Io): Promise<number> {
   const command = "teams create";
   const { values } = parseOptions(argv, {
     command,
-    options: { alias: { type: "string" }, budget: { type: "string" } },
+    options: {
+      alias: { type: "string" },
+      org: { type: "string" },
+      budget: { type: "string" },
+      rules: { type: "string" },
+    },
   });
   if (values.alias === undefined) throw usage(command, "--alias is missing: give the team a name");
   const alias = readName(command, "--alias", values.alias);
   const budget = values.budget === undefined ? undefined : readBudget(command, values.budget);
+  const rules = values.rules === undefined ? undefined : readRuleText(command, values.rules, io);
+  const check = rules === undefined ? null : await ruleChecker(values.config, io);
   const team = await withStore(io, values.config, (store) => {
-    try {
-      return store.accounts.createTeam(alias, budget);
-    } catch (error) {
-      if (!(error instanceof StoreError) || error.code !== "alias_taken") throw error;
-      throw new SetupError(
-        `a team is called \`${alias}\` already: \`tollgate teams set-budget\` changes its budget`,
-        1,
-      );
-    }
+    if (rules !== undefined) check?.(store, "team", alias, rules);
+    return insert(store, alias, budget, { orgAlias: values.org, rules });
   });
   if (values.json) io.stdout.write(`${JSON.stringify(teamJson(team))}\n`);
   else io.stderr.write(`team ${team.alias} (${team.id}) made\n`);
   return 0;
+}
+
+function insert(store: Store, alias: string, budget: NewBudget | undefined, more: NewTeam): TeamRow {
+  try {
+    return naming(more.orgAlias ?? "", store, () => store.accounts.createTeam(alias, budget, more));
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== "alias_taken") throw error;
+    const help = "`tollgate teams set-budget` changes its budget";
+    throw new SetupError(`a team is called \`${alias}\` already: ${help}`, 1, error);
+  }
 }
 
 async function list(argv: readonly string[], io: Io): Promise<number> {
@@ -78,9 +94,16 @@ async function list(argv: readonly string[], io: Io): Promise<number> {
 }
 
 function listTable(all: readonly TeamRow[]): string {
-  const columns = ["ID", "ALIAS", "BUDGET", "CREATED"].map((title) => ({ title, align: "left" as const }));
+  const columns = ["ID", "ALIAS", "ORG", "BUDGET", "CREATED"].map((title) => ({ title, align: "left" as const }));
   const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-  const rows = all.map((team) => [team.id, team.alias, budgetText(team.budgets) || "-", day(team.createdMs)]);
+  const cells = ({ id, alias, org, budgets, createdMs }: TeamRow): string[] => [
+    id,
+    alias,
+    org?.alias ?? "-",
+    budgetText(budgets) || "-",
+    day(createdMs),
+  ];
+  const rows = all.map(cells);
   return renderTable(columns, rows);
 }
 
@@ -89,13 +112,9 @@ async function setBudget(argv: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS", "AMOUNT"] });
   const [name = "", amount = ""] = positionals;
   const budget = readBudget(command, amount);
-  const set = await withStore(io, values.config, (store) => {
-    try {
-      return store.accounts.setBudget("team", name, budget);
-    } catch (error) {
-      throw error instanceof StoreError && error.code === "no_such_team" ? noSuchTeam(name, store) : error;
-    }
-  });
+  const set = await withStore(io, values.config, (store) =>
+    naming(name, store, () => store.accounts.setBudget("team", name, budget)),
+  );
   const { id, alias } = set.subject;
   if (values.json) io.stdout.write(`${JSON.stringify({ id, alias, budget: budgetJson(set) })}\n`);
   else io.stderr.write(`team ${alias} (${id}) may spend ${budgetText([set])}\n`);
@@ -106,6 +125,7 @@ function teamJson(team: TeamRow): object {
   return {
     id: team.id,
     alias: team.alias,
+    org: team.org?.alias ?? null,
     budgets: team.budgets.map(budgetJson),
     created: momentJson(team.createdMs),
   };

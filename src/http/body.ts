@@ -10,7 +10,7 @@ export function hasBody(req: IncomingMessage): boolean {
 /**
  * The body's bytes.
  * @throws GatewayError `request_too_large` as soon as the limit is passed (at once when content-length says so);
- *   `invalid_request` for a content coding or a body that breaks off
+ *   `invalid_request` for a content coding, and with status 499 for a body that breaks off: its caller has left
  */
 export function readBody(req: IncomingMessage, bodyBytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -31,9 +31,9 @@ export function readBody(req: IncomingMessage, bodyBytesMax: number): Promise<Bu
     if (isEncoded(req)) return fail(new GatewayError("invalid_request", "A request body must not be compressed"));
     req.on("data", onData);
     req.once("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)));
-    req.once("error", () => fail(new GatewayError("invalid_request", "The request body broke off")));
+    req.once("error", () => fail(brokenOff()));
     req.once("close", () => {
-      if (!req.complete) fail(new GatewayError("invalid_request", "The request body broke off"));
+      if (!req.complete) fail(brokenOff());
     });
   });
 }
@@ -53,6 +53,10 @@ export function discard(req: IncomingMessage, bytesMax: number): void {
 function isEncoded(req: IncomingMessage): boolean {
   const coding = req.headers["content-encoding"];
   return coding !== undefined && coding !== "" && coding !== "identity";
+}
+
+function brokenOff(): GatewayError {
+  return new GatewayError("invalid_request", "The request body broke off", { status: 499 });
 }
 
 function tooLarge(bodyBytesMax: number): GatewayError {

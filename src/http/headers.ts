@@ -1,6 +1,7 @@
 // Which headers cross the gateway, as flat lists (name, value, name, value…), which node writes without copying them.
 // Allow-lists both ways: hop-by-hop fields, cookies and credentials are not on them.
 import type { IncomingHttpHeaders } from "node:http";
+import type { Wire } from "../types.ts";
 
 /**
  * Answer headers that pass from a provider to the caller. Not on it: RFC 9110 7.6.1 hop-by-hop fields,
@@ -21,6 +22,13 @@ const ANSWER_HEADERS: readonly string[] = [
 
 /** The provider's own request id, under a name that cannot be taken for ours. */
 const UPSTREAM_ID_HEADERS: readonly string[] = ["x-request-id", "request-id"];
+
+/** Names under which an answer carries the request's id, by the caller's wire: Anthropic's clients know one of their own. */
+export const ID_HEADERS: Readonly<Record<Wire, readonly string[]>> = {
+  openai: ["x-request-id"],
+  anthropic: ["x-request-id", "request-id"],
+  gemini: ["x-request-id"],
+};
 
 /** Header fields in turn: name, value, name, value. Names in lower case, each once. */
 export type HeaderList = readonly string[];

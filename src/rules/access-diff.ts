@@ -2,7 +2,7 @@
 import type { Call, Principal, Target } from "../types.ts";
 import { classesOf, type Dimension, dimensionsOf, keyOf } from "./access-classes.ts";
 import { type AttributeRef, readFact } from "./attributes.ts";
-import type { CheckedRule, CheckedSet, Leaf } from "./checked.ts";
+import { type CheckedRule, type CheckedSet, decides, type Leaf } from "./checked.ts";
 import { type Fact, type Facts, NO } from "./facts.ts";
 import { fires, holds, interpret, leavesOf, type Read } from "./interpret.ts";
 import { zoneOf } from "./local-time.ts";
@@ -66,7 +66,7 @@ export function accessDiff(
 }
 
 function allLeaves({ rules, defaults }: CheckedSet): Leaf[] {
-  const running = rules.filter(({ mode, effect }) => mode === "live" && effect !== "warn");
+  const running = rules.filter((rule) => rule.mode === "live" && decides(rule));
   return [...running.flatMap(({ fires }) => leavesOf(fires)), ...defaults.flatMap(({ scope }) => scope)];
 }
 
@@ -75,8 +75,8 @@ function groupsOf(targets: readonly Target[], leaves: readonly Leaf[]): Target[]
   const byModel = leaves.filter(({ ref }) => ref.attribute.fixedBy === "model");
   const groups = new Map<string, Target[]>();
   for (const target of targets) {
-    const truths = byModel.map(({ ref, test }) =>
-      holds(test, ref.attribute.fixedBy === "model" ? ref.attribute.read(target) : null),
+    const truths = byModel.map(({ ref: { attribute }, test }) =>
+      holds(test, attribute.fixedBy === "model" && attribute.outside === undefined ? attribute.read(target) : null),
     );
     const key = `${target.outputTokensMax} ${truths.join("")}`;
     const group = groups.get(key);
@@ -142,7 +142,7 @@ function compare(
 
 /** Whether a rule may still fire for the class and the model. */
 function matters(rule: CheckedRule, facts: Facts, known: ReadonlyMap<string, Fact>): boolean {
-  if (rule.mode !== "live" || rule.effect === "warn") return false;
+  if (rule.mode !== "live" || !decides(rule)) return false;
   return fires(rule, facts, (ref, at) => readOr(known, ref, at)) !== NO;
 }
 

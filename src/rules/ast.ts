@@ -1,4 +1,5 @@
 // The tree that the parser makes of one statement. Spans are offsets into that statement's own text.
+import type { BudgetWindow, QuotaUnit } from "../types.ts";
 import type { Literal } from "./literal.ts";
 
 /** Offsets in UTF-16 units, end excluded. */
@@ -120,12 +121,31 @@ export interface Meta {
   readonly status?: { readonly code: number; readonly span: Span };
 }
 
-export type Effect = "deny" | "allow" | "only" | "warn";
+export type Effect = "deny" | "allow" | "only" | "warn" | "limit" | "budget";
+
+/** `per month`, `per 12h` of a budget, `per 1m` of a limit; none of what runs at once. */
+export type QuotaPeriod =
+  | { readonly kind: "calendar"; readonly period: BudgetWindow }
+  | { readonly kind: "every" | "sliding"; readonly durationMs: number }
+  | { readonly kind: "none" };
+
+/** `limit 100 requests per 1m by key`, `budget $500 per month by team`. */
+export interface QuotaNode {
+  readonly unit: QuotaUnit;
+  /** In the unit; at least 1. */
+  readonly amount: bigint;
+  readonly period: QuotaPeriod;
+  readonly by: readonly AttributeNode[];
+  /** As written, without its `by`: `limit 100 requests per 1m`. */
+  readonly text: string;
+}
 
 export interface RuleNode {
   readonly kind: "rule";
   readonly mode: "live" | "shadow" | "off";
   readonly effect: Effect;
+  /** What a `limit` or `budget` counts; null for the other effects. */
+  readonly quota: QuotaNode | null;
   readonly selectors: readonly SelectorNode[];
   readonly scope: readonly SelectorNode[];
   readonly when: Expr | null;

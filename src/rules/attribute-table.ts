@@ -2,6 +2,7 @@
 import type { Call, Principal, Subject, Target } from "../types.ts";
 import type { Attribute, ValueType } from "./attributes.ts";
 import type { Vocabulary } from "./catalogue.ts";
+import { estimateAttributes } from "./estimate-attributes.ts";
 import type { Fact } from "./facts.ts";
 import { type LocalTime, WEEKDAYS } from "./local-time.ts";
 import * as request from "./request-facts.ts";
@@ -21,7 +22,7 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 const EFFORTS = new Set(["default", "none", "minimal", "low", "medium", "high", "xhigh", "max"]);
 
 type Known = NonNullable<Attribute["known"]>;
-type More = Pick<Attribute, "takesParam" | "mayLack" | "optional" | "known">;
+type More = Pick<Attribute, "takesParam" | "mayLack" | "optional" | "known" | "isSubject">;
 
 const closed = (names: readonly string[]): Known => {
   const values = new Set(names);
@@ -86,7 +87,7 @@ const TABLE: readonly Attribute[] = [
   byModel(
     "price",
     "price",
-    "the larger of input and output; unknown when unpriced",
+    "the base rate, the larger of input and output; some models charge more for long prompts; unknown when unpriced",
     ({ price }) => (price === null ? undefined : Math.max(price.inputPicoUsd, price.outputPicoUsd)),
     { mayLack: true },
   ),
@@ -100,14 +101,22 @@ const TABLE: readonly Attribute[] = [
     { mayLack: true },
   ),
   byKey("key", "name", "alias or id of the virtual key", (principal) => namesOf(principal.key), {
+    isSubject: true,
     known: open((known) => known.keys),
   }),
   byKey("team", "name", "alias or id; unset for a key without a team", (principal) => namesOf(principal.team), {
+    isSubject: true,
     mayLack: true,
     known: open((known) => known.teams),
   }),
-  byKey("org", "name", "alias or id; may be unset", (principal) => namesOf(principal.org), { mayLack: true }),
-  byKey("user", "name", "alias or id; may be unset", (principal) => namesOf(principal.user), { mayLack: true }),
+  byKey("org", "name", "alias or id; may be unset", (principal) => namesOf(principal.org), {
+    isSubject: true,
+    mayLack: true,
+  }),
+  byKey("user", "name", "alias or id; may be unset", (principal) => namesOf(principal.user), {
+    isSubject: true,
+    mayLack: true,
+  }),
   byKey("role", "name", "a set: `role admin` means that it holds admin", (principal) => namesIn(principal.roles), {
     mayLack: true,
   }),
@@ -137,6 +146,7 @@ const TABLE: readonly Attribute[] = [
   ),
   byRequest("messages.count", "number", "0 where there are none", (call) => request.messageCountOf(call)),
   byRequest("request.bytes", "bytes", "size of the body", (call) => call.body.length),
+  ...estimateAttributes(null),
   byRequest(
     "header",
     "name",
@@ -163,18 +173,8 @@ const TABLE: readonly Attribute[] = [
   byNow("weekday", "weekday", WEEKDAYS.join(", "), (local) => local.weekday),
 ];
 
-/** Every attribute by name. */
+/** Every attribute that the language itself has, by name. */
 export const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map(TABLE.map((entry) => [entry.name, entry]));
-
-/** Attributes of the language that this version cannot read. */
-export const LATER_ATTRIBUTES: ReadonlySet<string> = new Set([
-  "tokens.input",
-  "cost.estimate",
-  "budget.spent",
-  "budget.remaining",
-  "requests.rate",
-  "concurrency",
-]);
 
 /** Headers that carry credentials: no rule may read them, so that none can end up in an answer or a log. */
 export const SECRET_HEADERS: ReadonlySet<string> = new Set([

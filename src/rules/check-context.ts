@@ -71,6 +71,10 @@ export class CheckSet {
 
 /** The id of what has no `as`: `rules/models.rules:7`, in characters that an HTTP header may hold. */
 export function idOf({ source, offset }: Place, { start }: Span): string {
-  const name = source.name.replace(/[^\x20-\x7e]/gu, encodeURIComponent);
-  return `${name}:${positionAt(source, start + offset).line + 1}`;
+  return `${headerText(source.name)}:${positionAt(source, start + offset).line + 1}`;
+}
+
+/** A name in characters that an HTTP header may hold. */
+export function headerText(name: string): string {
+  return name.replace(/[^\x20-\x7e]/gu, encodeURIComponent);
 }

@@ -2,6 +2,7 @@
 import type { RuleNode, SelectorNode } from "./ast.ts";
 import { ConditionChecker } from "./check-condition.ts";
 import { type CheckSet, idOf, type Place } from "./check-context.ts";
+import { checkBy, checkedQuota } from "./check-quota.ts";
 import type { CheckedRule, Cond } from "./checked.ts";
 import { quote } from "./syntax-error.ts";
 
@@ -18,6 +19,7 @@ export function addRule(
   const scope = checker.selectors([...outer, ...node.scope]);
   const when = node.when === null ? null : checker.expr(node.when);
   const unless = node.unless === null ? null : checker.expr(node.unless);
+  const by = checkBy(set, node, place);
   checkMeta(set, node, place);
   if (node.effect === "only" && node.selectors.length === 0) {
     set.report(place, node.span, "E211", "`only` does not say what", "write `only model […]` or `only provider […]`");
@@ -25,10 +27,12 @@ export function addRule(
   const failed =
     selectors === null ||
     scope === null ||
+    by === null ||
     (node.when !== null && when === null) ||
     (node.unless !== null && unless === null);
   if (failed) return;
-  const { meta } = node;
+  const { meta, quota } = node;
+  const written = { selectors, scope, when, unless };
   rules.push({
     id: meta.as ?? idOf(place, node.span),
     source: place.source,
@@ -36,17 +40,18 @@ export function addRule(
     end: node.span.end + place.offset,
     mode: node.mode,
     effect: node.effect,
+    quota: quota === null ? null : checkedQuota(quota, by, written, { as: meta.as, zone: place.zone }),
     fires: firesWhen(node.effect, selectors, scope, when, unless),
     untilDay: meta.until?.day ?? null,
     zone: place.zone,
     because: meta.because ?? null,
     status: meta.status?.code ?? null,
     owner: meta.owner ?? null,
-    written: { selectors, scope, when, unless },
+    written,
   });
 }
 
-/** deny, allow and warn: all of it holds. only: in scope, and not what is selected. */
+/** All but only: all of it holds. only: in scope, and not what is selected. */
 function firesWhen(
   effect: RuleNode["effect"],
   selectors: readonly Cond[],
@@ -64,18 +69,11 @@ function firesWhen(
 
 function checkMeta(set: CheckSet, { meta, effect }: RuleNode, place: Place): void {
   const { status, until } = meta;
-  if (
-    status !== undefined &&
-    (effect === "allow" ||
-      effect === "warn" ||
-      !Number.isInteger(status.code) ||
-      status.code < 400 ||
-      status.code > 499)
-  ) {
-    const denies = effect === "deny" || effect === "only";
+  const denies = effect === "deny" || effect === "only";
+  if (status !== undefined && (!denies || !Number.isInteger(status.code) || status.code < 400 || status.code > 499)) {
     const message = denies
       ? `${quote(String(status.code))} is not a status of a denial`
-      : `${effect === "warn" ? "a" : "an"} \`${effect}\` has no status`;
+      : `${effect === "allow" ? "an" : "a"} \`${effect}\` has no status`;
     set.report(place, status.span, "E217", message, denies ? "from 400 to 499" : "take it out");
   }
   if (until !== undefined && place.zone.at(set.nowMs).date > until.day) {

@@ -4,7 +4,7 @@ import type { AttributeRef } from "./attributes.ts";
 import { AttributeChecker } from "./check-attribute.ts";
 import type { CheckSet, Place } from "./check-context.ts";
 import { ValueChecker } from "./check-value.ts";
-import type { CheckedRule, CheckedSet, CheckedTest, Given } from "./checked.ts";
+import { type CheckedSet, type CheckedTest, decides, type Given, isCounting } from "./checked.ts";
 import { diagnostic } from "./diagnostics.ts";
 import { parseIp } from "./ip.ts";
 import { parseMoment } from "./local-time.ts";
@@ -19,7 +19,7 @@ const CLOCK = new Set(["time", "hour", "day", "date", "weekday"]);
 const SETS = new Set(["role", "tag", "header"]);
 /** Lists that a test makes up are no longer than this. */
 const COUNT_MAX = 10_000;
-/** Numbers that need not be whole. */
+/** Numbers that need not be whole; what others read need not either. */
 const FRACTIONS = new Set(["temperature"]);
 const LEAST = new Map([
   ["n", 1],
@@ -62,13 +62,14 @@ export function addTest(set: CheckSet, tests: CheckedTest[], node: TestNode, pla
 /** Says which ids after `by` and `warn` are no rule's (E221), and which rules could not be meant. */
 export function checkIds(set: CheckSet, { rules, defaults, tests }: CheckedSet): void {
   if (set.hasErrors) return;
-  const isWarn = ({ effect }: CheckedRule): boolean => effect === "warn";
-  const warns = new Set(rules.filter(isWarn).map(({ id }) => id));
-  const deciders = new Set([...rules.filter((rule) => !isWarn(rule)), ...defaults].map(({ id }) => id));
+  const warns = new Set(rules.filter(({ effect }) => effect === "warn").map(({ id }) => id));
+  const counting = new Set(rules.filter(isCounting).map(({ id }) => id));
+  const deciders = new Set([...rules.filter(decides), ...defaults].map(({ id }) => id));
   const check = ({ source, offset }: CheckedTest, { id, span }: IdNode, known: ReadonlySet<string>): void => {
     if (known.has(id)) return;
     const message = `no ${known === warns ? "`warn`" : "rule or `default` line"} has the id ${quote(id)}`;
-    const help = set.near(id, known) ?? "a rule gets an id by `as`; without it the id is `<file>:<line>`";
+    const counts = counting.has(id) ? "a `limit` or `budget` has it, which counts and decides nothing here" : null;
+    const help = counts ?? set.near(id, known) ?? "a rule gets an id by `as`; without it the id is `<file>:<line>`";
     set.add(diagnostic("E221", source, shift(span, offset), message, help));
   };
   for (const test of tests) {
@@ -113,7 +114,9 @@ class GivenChecker {
   }
 
   private several(ref: AttributeRef, items: readonly Value[], span: Value["span"]): Given | null {
-    if (!SETS.has(ref.attribute.name)) return this.fail(span, `a request has one ${quote(ref.text)}`, "give one value");
+    const isSet =
+      SETS.has(ref.attribute.name) || (ref.attribute.type === "name" && ref.attribute.outside !== undefined);
+    if (!isSet) return this.fail(span, `a request has one ${quote(ref.text)}`, "give one value");
     const values = items.map((item) => this.value(ref, item));
     return values.includes(null) ? null : { ref, value: values.map(String) };
   }
@@ -132,9 +135,10 @@ class GivenChecker {
     if (type === "ip") return this.address(ref, value);
     const number = this.values.number(ref.attribute, value, this.place);
     if (number === null) return null;
+    const isFraction = FRACTIONS.has(name) || ref.attribute.outside !== undefined;
     const least = LEAST.get(name) ?? 0;
     const most = MOST.get(name) ?? Number.MAX_SAFE_INTEGER;
-    if (number >= least && number <= most && (FRACTIONS.has(name) || Number.isInteger(number))) return number;
+    if (number >= least && number <= most && (isFraction || Number.isInteger(number))) return number;
     const range = MOST.has(name) ? `from ${least} to ${MOST.get(name)}` : `at least ${least}`;
     return this.fail(value.span, `${quote(ref.text)} is never ${quote(value.text)}`, `a whole number, ${range}`);
   }

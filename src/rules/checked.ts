@@ -1,4 +1,5 @@
 // The checked tree: names resolved, values typed. What the compiler, the interpreter and the sentences read.
+import type { QuotaUnit, QuotaWindow } from "../types.ts";
 import type { Effect, ExpectNode } from "./ast.ts";
 import type { AttributeRef } from "./attributes.ts";
 import type { Net } from "./ip.ts";
@@ -35,6 +36,19 @@ export type Cond =
   | { readonly kind: "named"; readonly name: string; readonly part: Cond }
   | Leaf;
 
+/** What a `limit` or `budget` counts. */
+export interface CheckedQuota {
+  readonly unit: QuotaUnit;
+  readonly limit: bigint;
+  readonly window: QuotaWindow;
+  /** Each distinct value of these has its own counter. */
+  readonly by: readonly AttributeRef[];
+  /** Without its `by`: `limit 100 requests per 1m`. */
+  readonly text: string;
+  /** What its counters are called: the rule's `as`, else a hash of what it means without its amount and its place. */
+  readonly name: string;
+}
+
 /** A rule. It fires when `fires` holds (see Meaning in the README) and its `until` is not past. */
 export interface CheckedRule {
   readonly id: string;
@@ -44,6 +58,8 @@ export interface CheckedRule {
   readonly end: number;
   readonly mode: "live" | "shadow" | "off";
   readonly effect: Effect;
+  /** null but for `limit` and `budget`. */
+  readonly quota: CheckedQuota | null;
   /** For `only`: in scope and not what is selected. */
   readonly fires: Cond;
   /** The last local day on which the rule is in force, days since 1970-01-01; null for ever. */
@@ -60,6 +76,19 @@ export interface CheckedRule {
     readonly when: Cond | null;
     readonly unless: Cond | null;
   };
+}
+
+/** A `limit` or `budget`. */
+export type CountingRule = CheckedRule & { readonly quota: CheckedQuota };
+
+/** Whether a rule is one that counts, and so neither allows nor denies. */
+export function isCounting(rule: CheckedRule): rule is CountingRule {
+  return rule.quota !== null;
+}
+
+/** Whether a rule has a say in who may use what. */
+export function decides({ effect }: Pick<CheckedRule, "effect">): boolean {
+  return effect === "deny" || effect === "allow" || effect === "only";
 }
 
 /** A `default` line. */

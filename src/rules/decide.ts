@@ -6,8 +6,11 @@ import type { CheckedDefault, CheckedRule } from "./checked.ts";
 import type { CompiledDefault, CompiledSet } from "./compile.ts";
 import { type Bound, type Facts, NO, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { firedOf } from "./fired.ts";
+import { InlineRuleSets } from "./inline.ts";
 import { leavesOf, unknownIn } from "./interpret.ts";
 import type { Predicate } from "./predicates.ts";
+import { createQuotaCache, isFixed } from "./quota-cache.ts";
+import type { QuotaFor } from "./quotas.ts";
 import { decisionOf, isAllowed, type TargetVerdict } from "./verdict.ts";
 
 /** Principals whose plans are kept. */
@@ -43,38 +46,41 @@ interface Plan {
   settled: Decision | null;
 }
 
-/** Makes the function that decides by one compiled set; its memo lives and dies with it. */
-export function createDecide(set: CompiledSet, generation: number): Decide {
+/** Makes the function that decides by one compiled set, and by what principals bring; its memo lives and dies with it. */
+export function createDecide(files: CompiledSet, generation: number, inline = new InlineRuleSets()): Decide {
+  const set = { defaults: files.defaults, candidates: candidatesOf(files, inline) };
   const plans = new LRUCache<Principal, Map<Target, Plan>>({ max: PRINCIPALS_MAX });
+  const find = createQuotaCache();
   return (call, principal, nowMs) => {
     const ofPrincipal = plansOf(plans, principal);
     const only = call.targets.length === 1 ? call.targets[0] : undefined;
     if (only !== undefined) {
       const plan = planFor(set, ofPrincipal, principal, only);
       if (plan.settled !== null && plan.open.length === 0) return plan.settled;
-      return decideOne(plan, { call, principal, target: only, nowMs: nowMs() }, generation);
+      return decideOne(plan, { call, principal, target: only, nowMs: nowMs() }, generation, find);
     }
     const now = nowMs();
     const factsOf = (target: Target): Facts => ({ call, principal, target, nowMs: now });
     const verdicts = call.targets.map((target) =>
       verdictOf(planFor(set, ofPrincipal, principal, target), factsOf(target)),
     );
-    return decisionOf(verdicts, factsOf, generation);
+    return decisionOf(verdicts, factsOf, generation, find);
   };
 }
 
 /** Decides a call that one target can serve. A plan whose open predicates are quiet shares its decision. */
-function decideOne(plan: Plan, facts: Facts, generation: number): Decision {
+function decideOne(plan: Plan, facts: Facts, generation: number, find: QuotaFor): Decision {
   const quiet = isQuiet(plan.open, facts);
   if (quiet && plan.settled !== null) return plan.settled;
   const verdict = verdictOf(plan, facts);
-  const decision = decisionOf([verdict], () => facts, generation);
+  const decision = decisionOf([verdict], () => facts, generation, find);
   if (quiet && plan.fallbacks.length === 1 && isShared(verdict)) plan.settled = decision;
   return decision;
 }
 
-/** Whether a decision says nothing of the request itself: a generated sentence quotes what its rule looked at. */
+/** Whether a decision says nothing of the request itself: a counter may be the request's, a sentence quotes what its rule looked at. */
 function isShared(verdict: TargetVerdict): boolean {
+  if (!verdict.quotas.every(isFixed)) return false;
   const shown = verdict.denies[0];
   if (isAllowed(verdict) || shown === undefined || shown.because !== null) return true;
   return leavesOf(shown.fires).every(({ ref }) => isBound(ref.attribute));
@@ -115,6 +121,14 @@ function planFor(set: CompiledSet, ofPrincipal: Map<Target, Plan>, principal: Pr
   const plan = makePlan(set, principal, target);
   ofPrincipal.set(target, plan);
   return plan;
+}
+
+/** The files' rules, then those that are kept for the principal. */
+function candidatesOf(files: CompiledSet, inline: InlineRuleSets): CompiledSet["candidates"] {
+  return (bound) =>
+    bound.principal.rules === undefined
+      ? files.candidates(bound)
+      : [...files.candidates(bound), ...inline.candidates(bound)];
 }
 
 function makePlan(set: CompiledSet, principal: Principal, target: Target): Plan {

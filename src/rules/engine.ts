@@ -6,6 +6,8 @@ import type { RuleCatalogue } from "./catalogue.ts";
 import { compileSteps } from "./compile.ts";
 import { createDecide, type Decide } from "./decide.ts";
 import type { Diagnostic } from "./diagnostics.ts";
+import { InlineRuleSets } from "./inline.ts";
+import { InlineRulesError } from "./inline-bind.ts";
 import { readDirectory } from "./load.ts";
 import { StatementCache } from "./parse.ts";
 import { renderText } from "./render.ts";
@@ -52,6 +54,7 @@ class RuleEngine implements RuleService {
   generation = 0;
   private readonly options: RuleServiceOptions;
   private readonly cache = new StatementCache();
+  private readonly inline: InlineRuleSets;
   private readonly nowMs: () => number;
   private inForce: InForce | null = null;
   /** Hash of what was last tried, whether it came into force or not. */
@@ -62,6 +65,11 @@ class RuleEngine implements RuleService {
   constructor(options: RuleServiceOptions) {
     this.options = options;
     this.nowMs = () => options.clock.nowMs();
+    this.inline = new InlineRuleSets(
+      ({ scope, subject }, report) =>
+        options.log?.error({ scope, subject, report }, "rules kept on an account are broken: its requests are denied"),
+      options.catalogue,
+    );
   }
 
   load(): Promise<RuleLoad> {
@@ -83,6 +91,7 @@ class RuleEngine implements RuleService {
     try {
       if (this.inForce !== null) return this.inForce.decide(call, principal, this.nowMs);
     } catch (error) {
+      if (error instanceof InlineRulesError) return policyError(this.generation, error.message);
       this.options.log?.error({ err: error, generation: this.generation }, "the rules could not be evaluated");
     }
     return policyError(this.generation);
@@ -116,7 +125,7 @@ class RuleEngine implements RuleService {
       const compiled = await finishInSlices(compileSteps(set), SLICE_MS);
       this.generation += 1;
       this.inForce = {
-        decide: createDecide(compiled, this.generation),
+        decide: createDecide(compiled, this.generation, this.inline),
         hash: snapshot.hash.slice(0, HASH_DIGITS),
         files: snapshot.sources.length,
         rules: set.rules.length,
@@ -142,11 +151,14 @@ function reportOf(all: readonly Diagnostic[]): string {
 }
 
 /** Nothing is skipped silently: a request that cannot be decided is denied. */
-function policyError(generation: number): Decision {
+function policyError(
+  generation: number,
+  message = "The rules could not be evaluated, so the request is denied",
+): Decision {
   return {
     effect: "deny",
     targets: [],
-    denial: { code: "policy_error", message: "The rules could not be evaluated, so the request is denied" },
+    denial: { code: "policy_error", message },
     ruleIds: [],
     shadowIds: [],
     unknown: [],

@@ -1,5 +1,6 @@
 // Why a request is decided as it is: for people and as JSON.
-import type { Decision, Target } from "../types.ts";
+import { formatUsd } from "../money.ts";
+import type { Decision, RuleQuota, Target } from "../types.ts";
 import type { Vocabulary } from "./catalogue.ts";
 import type { CheckedDefault, CheckedRule, CheckedSet } from "./checked.ts";
 import { type ExplainedRule, explainRule } from "./explain-rule.ts";
@@ -20,6 +21,13 @@ export interface ExplainedTarget {
   readonly fallback: CheckedDefault;
   /** Other rules that matched, without deciding. */
   readonly others: readonly ExplainedRule[];
+  /** The `limit` and `budget` rules that the request would be counted against; empty when it is denied. */
+  readonly quotas: readonly ExplainedQuota[];
+}
+
+/** A `limit` or `budget` rule and the counter that it comes to. */
+export interface ExplainedQuota extends ExplainedRule {
+  readonly quota: RuleQuota;
 }
 
 /** A decision with its reasons. */
@@ -32,16 +40,21 @@ export interface Explanation {
 /** Decides a scenario by the plain walk and says why. */
 export function explain(set: CheckedSet, scenario: Scenario, vocabulary: Pick<Vocabulary, "targets">): Explanation {
   const verdicts = verdictsOf(set, scenario);
+  const decision = decisionOf(verdicts, (target) => factsOf(scenario, target), 0);
   const targets = verdicts.map((verdict): ExplainedTarget => {
-    const { denies, allows, shadows, warns, fallback, target } = verdict;
+    const { denies, allows, shadows, warns, quotas, fallback, target } = verdict;
     const see = (rule: CheckedRule): ExplainedRule => explainRule(rule, factsOf(scenario, target));
     const deciding = denies.length > 0 ? denies : allows;
     const others = [...(denies.length > 0 ? allows : []), ...warns, ...shadows];
     const effect = isAllowed(verdict) ? "allow" : "deny";
-    return { target, effect, deciding: deciding.map(see), fallback, others: others.map(see) };
+    const counted = (decision.quotas?.get(target) ?? []).flatMap((quota) => {
+      const rule = quotas.find(({ id, quota: { limit } }) => id === quota.ruleId && limit === quota.limit);
+      return rule === undefined ? [] : [{ ...see(rule), quota }];
+    });
+    return { target, effect, deciding: deciding.map(see), fallback, others: others.map(see), quotas: counted };
   });
   return {
-    decision: decisionOf(verdicts, (target) => factsOf(scenario, target), 0),
+    decision,
     targets,
     flips: nearestFlips(set, scenario, verdicts, vocabulary),
   };
@@ -59,13 +72,14 @@ export function renderExplanation({ decision, targets, flips }: Explanation): st
   return `${lines.join("\n")}\n`;
 }
 
-function targetLines({ target, effect, deciding, fallback, others }: ExplainedTarget): string[] {
+function targetLines({ target, effect, deciding, fallback, others, quotas }: ExplainedTarget): string[] {
   const done = effect === "allow" ? "allowed" : "denied";
   const lines = [`${target.provider}/${target.model}: ${done}${deciding.length === 0 ? " by default" : ""}`];
   if (deciding.length === 0) lines.push(`  ${whereOf(fallback)}  ${firstLine(fallback)}`);
   for (const rule of deciding) lines.push(...ruleLines(rule, ""));
   for (const rule of others)
     lines.push(...ruleLines(rule, rule.rule.mode === "shadow" ? "shadow: " : `${rule.rule.effect}: `));
+  for (const counted of quotas) lines.push(...ruleLines(counted, "counts: "), `    counter  ${counted.quota.label}`);
   return lines;
 }
 
@@ -111,14 +125,27 @@ export function explanationJson({ decision, targets, flips }: Explanation): obje
     shadow_ids: decision.shadowIds,
     warnings: decision.warnings ?? [],
     unknown: decision.unknown,
-    targets: targets.map(({ target, effect, deciding, fallback, others }) => ({
+    targets: targets.map(({ target, effect, deciding, fallback, others, quotas }) => ({
       provider: target.provider,
       model: target.model,
       effect,
       deciding: deciding.map(ruleJson),
       default: { where: whereOf(fallback), effect: fallback.effect, decides: deciding.length === 0 },
       others: others.map(ruleJson),
+      quotas: quotas.map((counted) => ({ ...quotaJson(counted.quota), rule: ruleJson(counted) })),
     })),
     would_turn: flips,
+  };
+}
+
+/** Money in dollars, counts as they are: text, since a budget may pass 2^53. */
+function quotaJson({ id, label, unit, limit, window }: RuleQuota): object {
+  const isMoney = unit === "nano-usd";
+  return {
+    counter: id,
+    label,
+    unit: isMoney ? "usd" : unit,
+    limit: isMoney ? formatUsd(limit) : String(limit),
+    window,
   };
 }

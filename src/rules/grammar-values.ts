@@ -1,7 +1,7 @@
 // The grammar's lower part: values, lists and selectors, and the helpers of all parts.
 import { EmbeddedActionsParser, type IToken, type ParserMethod } from "chevrotain";
 import type { ListNode, NameNode, SelectorNode, Span, Value } from "./ast.ts";
-import { EXPECTED, noSubject, tooDeep } from "./mistakes.ts";
+import { EXPECTED, lateBy, noSubject, tooDeep } from "./mistakes.ts";
 import { literalValue, nameNode, textValue, wordValue } from "./nodes.ts";
 import { type RuleSyntaxError, spanOf } from "./syntax-error.ts";
 import * as T from "./tokens.ts";
@@ -18,6 +18,8 @@ export type ValueOrList = Value | ListNode | NameNode;
  */
 export class ValueGrammar extends EmbeddedActionsParser {
   protected depth = 0;
+  /** The rule that is read is a `limit` or `budget`. */
+  protected counting = false;
 
   constructor() {
     super(T.TOKENS, { recoveryEnabled: false, maxLookahead: 2, skipValidations: true, errorMessageProvider: EXPECTED });
@@ -72,7 +74,7 @@ export class ValueGrammar extends EmbeddedActionsParser {
   protected readonly selector: Rule<SelectorNode> = this.RULE("selector", (): SelectorNode => {
     const subject = this.OR([
       { ALT: () => this.CONSUME(T.Subject) },
-      { ALT: () => this.refuse(noSubject, this.CONSUME(T.Word)) },
+      { ALT: () => this.refuse(this.counting ? lateBy : noSubject, this.CONSUME(T.Word)) },
     ]);
     const negated = this.OPTION(() => this.CONSUME(T.Not)) !== undefined;
     const operand = this.SUBRULE(this.valueOrList);

@@ -12,7 +12,7 @@ import type {
   TimezoneNode,
   VersionNode,
 } from "./ast.ts";
-import { TestGrammar } from "./grammar-tests.ts";
+import { QuotaGrammar } from "./grammar-quotas.ts";
 import type { Rule } from "./grammar-values.ts";
 import { type ClauseToken, readMeta } from "./meta.ts";
 import { noEffect } from "./mistakes.ts";
@@ -20,7 +20,7 @@ import { nameNode } from "./nodes.ts";
 import * as T from "./tokens.ts";
 
 /** Parses one statement at a time. */
-export class RuleGrammar extends TestGrammar {
+export class RuleGrammar extends QuotaGrammar {
   constructor() {
     super();
     this.performSelfAnalysis();
@@ -30,6 +30,7 @@ export class RuleGrammar extends TestGrammar {
   read(tokens: IToken[]): Statement | undefined {
     this.input = tokens;
     this.depth = 0;
+    this.counting = false;
     return this.statement();
   }
 
@@ -101,7 +102,10 @@ export class RuleGrammar extends TestGrammar {
     const prefix = this.OPTION(() =>
       this.OR([{ ALT: () => this.CONSUME(T.Shadow) }, { ALT: () => this.CONSUME(T.Off) }]),
     );
-    const effect = this.SUBRULE(this.effect);
+    const { effect, quota } = this.OR1([
+      { ALT: () => ({ effect: this.SUBRULE(this.effect), quota: null }) },
+      { ALT: () => this.SUBRULE(this.counted) },
+    ]);
     const selectors = this.SUBRULE(this.selectors);
     const scope = this.OPTION1(() => this.SUBRULE(this.forClause)) ?? [];
     const when = this.OPTION2(() => this.SUBRULE(this.whenClause)) ?? null;
@@ -111,7 +115,7 @@ export class RuleGrammar extends TestGrammar {
     const mode = prefix === undefined ? "live" : prefix.tokenType === T.Shadow ? "shadow" : "off";
     return this.ACTION(() => {
       const meta = readMeta(clauses);
-      return { kind: "rule", mode, effect, selectors, scope, when, unless, meta, span: this.spanFrom(start) };
+      return { kind: "rule", mode, effect, quota, selectors, scope, when, unless, meta, span: this.spanFrom(start) };
     });
   });
 

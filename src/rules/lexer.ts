@@ -77,6 +77,8 @@ function strangeCharacter(text: string, offset: number): RuleSyntaxError {
     return new RuleSyntaxError("E108", span, "text takes straight double quotes here", 'write `"`');
   const invisible = /[\p{Z}\p{C}]/u.test(char);
   const name = invisible ? `U+${char.codePointAt(0)?.toString(16).padStart(4, "0").toUpperCase()}` : quote(char);
+  if (char === "-")
+    return new RuleSyntaxError("E105", span, `unexpected character ${name}`, "nothing here is negative");
   const help = invisible ? "write a plain space" : "put a value that holds it in double quotes";
   return new RuleSyntaxError("E105", span, `unexpected character ${name}`, help);
 }

@@ -2,7 +2,7 @@
 import type { Target } from "../types.ts";
 import { type Atom, atomsOf, conflictIn, covers } from "./algebra.ts";
 import type { CheckSet } from "./check-context.ts";
-import type { CheckedRule, Cond } from "./checked.ts";
+import { type CheckedRule, type Cond, decides } from "./checked.ts";
 import { type Code, diagnostic } from "./diagnostics.ts";
 import { NO, negate, YES } from "./facts.ts";
 import { holds, leavesOf, truthOf } from "./interpret.ts";
@@ -25,14 +25,14 @@ export function* lintSets(set: CheckSet, rules: readonly CheckedRule[], twins: R
     yield;
     known.push({ rule, atoms: atomsOf(rule.fires) });
   }
-  const coverers = new Coverers(known.filter(({ rule }) => !twins.has(rule)));
+  const coverers = new Coverers(known.filter(({ rule }) => decides(rule) && !twins.has(rule)));
   for (const one of known) {
     yield;
     const conflict = conflictIn(one.atoms);
     if (conflict !== null) {
       const [a, b] = conflict.map(({ text }) => text);
       warn(set, one.rule, "W312", `\`${a}\` and \`${b}\` never hold together`, "join them with `or`, or take one out");
-    } else if (!twins.has(one.rule)) lintCovered(set, one, coverers);
+    } else if (decides(one.rule) && !twins.has(one.rule)) lintCovered(set, one, coverers);
   }
   yield* lintOnly(
     set,
@@ -135,14 +135,18 @@ function* lintOnly(set: CheckSet, onlys: readonly CheckedRule[]): Steps<void> {
 }
 
 function isOfModel(cond: Cond): boolean {
-  return leavesOf(cond).every(({ ref }) => ref.attribute.fixedBy === "model");
+  return leavesOf(cond).every(
+    ({ ref: { attribute } }) => attribute.fixedBy === "model" && attribute.outside === undefined,
+  );
 }
 
 function meets({ written }: CheckedRule, target: Target): boolean {
   return written.selectors.every(
     (cond) =>
       truthOf(cond, ({ ref, test, negated }) => {
-        const truth = ref.attribute.fixedBy === "model" ? holds(test, ref.attribute.read(target)) : NO;
+        const { attribute } = ref;
+        const isKnown = attribute.fixedBy === "model" && attribute.outside === undefined;
+        const truth = isKnown ? holds(test, attribute.read(target)) : NO;
         return negated ? negate(truth) : truth;
       }) === YES,
   );

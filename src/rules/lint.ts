@@ -5,6 +5,7 @@ import type { CheckedRule, CheckedSet, Cond, Leaf } from "./checked.ts";
 import { type Code, diagnostic } from "./diagnostics.ts";
 import { NO, negate, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { holds, truthOf } from "./interpret.ts";
+import { lintQuotas } from "./lint-quotas.ts";
 import { lintSets } from "./lint-sets.ts";
 import { whereOf } from "./source.ts";
 import type { Steps } from "./steps.ts";
@@ -32,6 +33,7 @@ export function* lint(set: CheckSet, { rules, defaults }: CheckedSet): Steps<voi
     lintRule(set, rule, anyDefaultDeny);
   }
   yield* lintSets(set, rules, twins);
+  lintQuotas(set, rules, twins);
 }
 
 function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): void {
@@ -57,13 +59,13 @@ function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): vo
       "compare its price with theirs",
     );
   }
-  if ((rule.effect === "deny" || rule.effect === "only") && rule.mode === "live" && canBeDodged(rule.fires)) {
+  if (rule.effect !== "allow" && rule.effect !== "warn" && rule.mode === "live" && canBeDodged(rule.fires)) {
     warn(
       set,
       rule,
       "W306",
       `a caller can dodge this \`${rule.effect}\` by leaving out a header or metadata`,
-      "deny what is not the expected value: `!=` or `not in` also match what is left out",
+      "ask for what is not the expected value: `!=` or `not in` also match what is left out",
     );
   }
 }
@@ -90,8 +92,9 @@ function candidatesFor(naming: readonly Leaf[], targets: ReadonlyMap<string, rea
 
 /** Only what the model fixes is known here. */
 function truthFor(leaf: Leaf, target: Target): Tri {
-  if (leaf.ref.attribute.fixedBy !== "model") return UNKNOWN;
-  const truth = holds(leaf.test, leaf.ref.attribute.read(target));
+  const { attribute } = leaf.ref;
+  if (attribute.fixedBy !== "model" || attribute.outside !== undefined) return UNKNOWN;
+  const truth = holds(leaf.test, attribute.read(target));
   return leaf.negated ? negate(truth) : truth;
 }
 
@@ -114,6 +117,7 @@ function ruleText(rule: CheckedRule): string {
   const part = (conds: readonly Cond[]): string[] => conds.map(condText).sort();
   return JSON.stringify([
     rule.effect,
+    rule.quota && [rule.quota.text, rule.quota.by.map(({ text }) => text)],
     rule.mode,
     part(selectors),
     part(scope),

@@ -3,14 +3,13 @@ import type { IParserErrorMessageProvider, IRecognitionException, IToken, TokenT
 import { tokenMatcher } from "chevrotain";
 import { suggest } from "../suggest.ts";
 import type { Span } from "./ast.ts";
-import { ATTRIBUTES, LATER_ATTRIBUTES } from "./attribute-table.ts";
+import { ATTRIBUTES } from "./attribute-table.ts";
 import { quote, RuleSyntaxError, spanOf } from "./syntax-error.ts";
 import * as T from "./tokens.ts";
 
-const EFFECTS = ["deny", "allow", "only", "warn"];
+const EFFECTS = ["deny", "allow", "only", "warn", "limit", "budget"];
 const STATEMENTS = [...EFFECTS, "shadow", "off", "version", "timezone", "default", "let", "for", "test"];
 const CLAUSES = ["for", "when", "unless", "as", "because", "owner", "until", "status"];
-const LATER = new Set(["limit", "budget"]);
 /** Other languages' words for ours. */
 const EFFECT_HABITS = new Map([
   ...["block", "forbid", "reject", "refuse", "disallow", "drop"].map((word) => [word, "deny"] as const),
@@ -26,18 +25,10 @@ const CLAUSE_HABITS = new Map([
   ["by", "for"],
 ]);
 
-/** A statement that starts with a word that is none of ours: E102, E108 or E110. */
+/** A statement that starts with a word that is none of ours: E102 or E108. */
 export function noEffect(token: IToken): RuleSyntaxError {
   const word = token.image;
   const span = spanOf(token);
-  if (LATER.has(word)) {
-    return new RuleSyntaxError(
-      "E110",
-      span,
-      `${quote(word)} is not enforced by this version of tollgate yet`,
-      "take it out until it is",
-    );
-  }
   const meant = EFFECT_HABITS.get(word.toLowerCase());
   if (meant !== undefined)
     return new RuleSyntaxError("E108", span, `${quote(word)} is not used here`, `write \`${meant}\``);
@@ -45,7 +36,7 @@ export function noEffect(token: IToken): RuleSyntaxError {
     "E102",
     span,
     `unknown effect ${quote(word)}`,
-    near(word, [...STATEMENTS, ...LATER]) ?? "a rule starts with `deny`, `allow` or `only`",
+    near(word, STATEMENTS) ?? "a rule starts with `deny`, `allow` or `only`",
   );
 }
 
@@ -55,12 +46,19 @@ export function noSubject(token: IToken): RuleSyntaxError {
   const meant = CLAUSE_HABITS.get(word.toLowerCase());
   if (meant !== undefined)
     return new RuleSyntaxError("E108", spanOf(token), `${quote(word)} is not used here`, `write \`${meant}\``);
-  if (ATTRIBUTES.has(word) || LATER_ATTRIBUTES.has(word)) {
+  if (ATTRIBUTES.has(word)) {
     const help = `compare it after \`when\`: \`when ${word} …\``;
     return new RuleSyntaxError("E103", spanOf(token), `${quote(word)} is an attribute, not a subject`, help);
   }
   const help = near(word, [...T.SUBJECTS, ...CLAUSES]) ?? "conditions stand after `when`, as in `deny when price > 10`";
   return new RuleSyntaxError("E103", spanOf(token), `unknown subject ${quote(word)}`, help);
+}
+
+/** The same in a `limit` or `budget`, where `by` has a place of its own. */
+export function lateBy(token: IToken): RuleSyntaxError {
+  if (token.image !== "by") return noSubject(token);
+  const help = "it stands before selectors and `for`: `limit 100 requests per 1m by key for team ml`";
+  return new RuleSyntaxError("E101", spanOf(token), "`by` stands too late", help);
 }
 
 /** Nesting that no person writes: E112. */
@@ -81,7 +79,9 @@ export function near(word: string, candidates: Iterable<string>): string | null 
 
 const BY_RULE = new Map([
   ["statement", "a rule, which starts with `deny`, `allow` or `only`"],
-  ["effect", "`deny`, `allow`, `only` or `warn`"],
+  ["effect", "`deny`, `allow`, `only`, `warn`, `limit` or `budget`"],
+  ["ruleLine", "`deny`, `allow`, `only`, `warn`, `limit` or `budget`"],
+  ["byClause", "an attribute"],
   ["defaultLine", "`allow` or `deny`"],
   ["letLine", "a list or a condition"],
   ["value", "a value"],

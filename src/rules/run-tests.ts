@@ -45,8 +45,8 @@ function runTest(set: CheckedSet, test: CheckedTest, vocabulary: Pick<Vocabulary
 }
 
 /** All that a decision knows, for one target of a scenario. */
-export function factsOf({ call, principal, nowMs }: Scenario, target: Target): Facts {
-  return { call, principal, target, nowMs };
+export function factsOf({ call, principal, nowMs, given }: Scenario, target: Target): Facts {
+  return { call, principal, target, nowMs, given };
 }
 
 /** Decides a scenario by the plain walk: a verdict for each target. */
@@ -116,8 +116,9 @@ export function coverageOf(set: CheckedSet, runs: readonly TestRun[]): Coverage 
   const moments = runs.flatMap(({ scenario }) => scenario.call.targets.map((target) => factsOf(scenario, target)));
   const firing = new Map<CheckedRule, number>();
   for (const { verdicts } of runs) {
-    for (const { denies, allows, shadows, warns } of verdicts) {
-      for (const rule of [...denies, ...allows, ...shadows, ...warns]) firing.set(rule, (firing.get(rule) ?? 0) + 1);
+    for (const { denies, allows, shadows, warns, quotas } of verdicts) {
+      for (const rule of [...denies, ...allows, ...shadows, ...warns, ...quotas])
+        firing.set(rule, (firing.get(rule) ?? 0) + 1);
     }
   }
   const rules = set.rules.filter(({ mode }) => mode !== "off");

@@ -1,11 +1,12 @@
 // The sentence that a denied caller reads: the model, what was compared, and the rule.
-import { formatPerMillion } from "../money.ts";
+import { formatPerMillion, formatUsd } from "../money.ts";
 import type { Target } from "../types.ts";
 import { type AttributeRef, readFact } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule, Leaf } from "./checked.ts";
 import type { Fact, Facts } from "./facts.ts";
 import { leavesOf } from "./interpret.ts";
 import { formatDate, formatTime, WEEKDAYS } from "./local-time.ts";
+import { positionAt } from "./source.ts";
 import { condText } from "./written.ts";
 
 const VALUE_MAX = 80;
@@ -15,7 +16,13 @@ export function denialSentence(rule: CheckedRule, facts: Facts): string {
   const seen = observed(rule, facts);
   const compared = comparedBy(rule);
   const model = `model ${facts.target.model}${seen === "" ? "" : ` (${seen})`}`;
-  return `Access denied: ${model} is denied by ${rule.id}${compared === "" ? "" : ` (${compared})`}`;
+  return `Access denied: ${model} is denied by ${namedRule(rule)}${compared === "" ? "" : ` (${compared})`}`;
+}
+
+/** A rule's id; of one that is kept on a subject, `team ml's rules, line 2`. */
+function namedRule({ id, source, start }: CheckedRule): string {
+  if (source.keptOn === undefined) return id;
+  return `${clipped(source.label)}'s rules, line ${positionAt(source, start).line + 1}`;
 }
 
 /** `Access denied: model gpt-4 is not allowed by any rule (default deny, rules/models.rules:3)`. */
@@ -60,14 +67,17 @@ export function factText(ref: AttributeRef, fact: Fact): string {
 
 /** A subject has an alias and an id: its alias is what people know. A set shows all. */
 function nameOf(ref: AttributeRef, names: readonly string[]): string {
-  const isSet = ref.attribute.name === "role" || ref.attribute.name === "tag" || ref.attribute.takesParam === true;
-  return isSet ? names.join(", ") : (names[0] ?? "");
+  return ref.attribute.isSubject ? (names[0] ?? "") : names.join(", ");
 }
 
 function numberText(ref: AttributeRef, value: number): string {
   switch (ref.attribute.type) {
     case "price":
       return `$${formatPerMillion(value)}/M`;
+    case "money":
+      return `$${formatUsd(Math.round(value))}`;
+    case "percent":
+      return `${Math.round(value * 100) / 100}%`;
     case "time":
       return formatTime(value);
     case "date":

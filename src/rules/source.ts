@@ -1,4 +1,5 @@
 // A rule file's text and the way from offsets to lines and columns.
+import type { InlineRules } from "../types.ts";
 
 /** One rule file. */
 export interface Source {
@@ -7,6 +8,8 @@ export interface Source {
   /** How reports call the file; often the same as `name`. */
   readonly label: string;
   readonly text: string;
+  /** What the text is kept on; left out for a file. */
+  readonly keptOn?: InlineRules["scope"];
 }
 
 /** A place in a text; both counted from 0, columns in UTF-16 units. */
@@ -44,13 +47,20 @@ export function whereOf({ source, start }: { readonly source: Source; readonly s
   return `${source.label}:${positionAt(source, start).line + 1}`;
 }
 
+/** Rules that are kept on a subject come after those in files, the widest subject first. */
+const KEPT_ON = ["org", "team", "key"];
+
 /** The order of (file, place): what `sort` takes. */
 export function byPlace(
   a: { readonly source: Source; readonly start: number },
   b: { readonly source: Source; readonly start: number },
 ): number {
-  if (a.source.name !== b.source.name) return a.source.name < b.source.name ? -1 : 1;
-  return a.start - b.start;
+  if (a.source.name === b.source.name) return a.start - b.start;
+  return rankOf(a.source) - rankOf(b.source) || (a.source.name < b.source.name ? -1 : 1);
+}
+
+function rankOf({ keptOn }: Source): number {
+  return keptOn === undefined ? -1 : KEPT_ON.indexOf(keptOn);
 }
 
 function startsOf(source: Source): readonly number[] {

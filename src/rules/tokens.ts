@@ -49,6 +49,8 @@ export const Timezone = keyword("timezone");
 export const Default = keyword("default");
 export const Let = keyword("let");
 export const Warn = keyword("warn");
+export const Limit = keyword("limit");
+export const Budget = keyword("budget");
 export const Test = keyword("test");
 export const Given = keyword("given");
 export const Expect = keyword("expect");
@@ -98,7 +100,7 @@ export const TOKENS: TokenType[] = [
   ...SUBJECTS.map(subject),
   ...[And, Or, Not, In, Has, Is, When, Unless, For, As],
   ...[SetWord, Unset, Because, Until, Owner, Status, Deny, Allow, Only, Shadow, Off, Version, Timezone, Default, Let],
-  ...[Warn, Test, Given, Expect],
+  ...[Warn, Limit, Budget, Test, Given, Expect],
   Word,
   Name,
   Quantity,

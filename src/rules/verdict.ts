@@ -1,8 +1,9 @@
 // From what fired for each target to the decision that the pipeline acts on, and the sentence that its caller reads.
-import type { Decision, Denial, Target } from "../types.ts";
+import type { Decision, Denial, RuleQuota, Target } from "../types.ts";
 import type { CheckedDefault, CheckedRule } from "./checked.ts";
 import type { Facts } from "./facts.ts";
 import type { Fired } from "./fired.ts";
+import { type QuotaFor, quotaFor } from "./quotas.ts";
 import { defaultSentence, denialSentence } from "./sentence.ts";
 import { byPlace } from "./source.ts";
 
@@ -20,11 +21,12 @@ export function isAllowed(verdict: TargetVerdict): boolean {
   return verdict.denies.length === 0 && (verdict.allows.length > 0 || verdict.fallback.effect === "allow");
 }
 
-/** The decision for a call, of its targets' verdicts (at least one). */
+/** The decision for a call, of its targets' verdicts (at least one). @param find how counters are found */
 export function decisionOf(
   verdicts: readonly TargetVerdict[],
   factsOf: (target: Target) => Facts,
   generation: number,
+  find: QuotaFor = quotaFor,
 ): Decision {
   const allowed = verdicts.filter(isAllowed);
   const denied = verdicts.filter((verdict) => !isAllowed(verdict));
@@ -39,8 +41,33 @@ export function decisionOf(
     shadowIds: unique(verdicts.flatMap(({ shadows }) => shadows.map(({ id }) => id))),
     unknown: unique(verdicts.flatMap(({ unknown }) => unknown)),
     ...(warnings.length > 0 ? { warnings } : {}),
+    ...charged(allowed, factsOf, find),
     generation,
   });
+}
+
+/** What counts against which limit, for each target that has any. */
+function charged(
+  allowed: readonly TargetVerdict[],
+  factsOf: (target: Target) => Facts,
+  find: QuotaFor,
+): Pick<Decision, "quotas"> {
+  const counting = allowed.filter(({ quotas }) => quotas.length > 0);
+  if (counting.length === 0) return {};
+  return {
+    quotas: new Map(counting.map((verdict) => [verdict.target, quotasOf(verdict, factsOf(verdict.target), find)])),
+  };
+}
+
+/** The counters that apply to a target, each once: where rules share one, the smallest amount stands. */
+function quotasOf({ quotas }: TargetVerdict, facts: Facts, find: QuotaFor): readonly RuleQuota[] {
+  const byId = new Map<string, RuleQuota>();
+  for (const rule of quotas) {
+    const quota = find(rule, facts);
+    const other = byId.get(quota.id);
+    if (other === undefined || quota.limit < other.limit) byId.set(quota.id, quota);
+  }
+  return Object.freeze([...byId.values()]);
 }
 
 /** The rule that is shown first; then the others that denied; then what allowed in vain. */

@@ -1,6 +1,6 @@
 // Opens the database that the config names, and the secret that keys are hashed with.
 import { randomBytes } from "node:crypto";
-import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { SetupError } from "../errors.ts";
 import type { Clock } from "../types.ts";
 import { openSqlite } from "./sqlite/open.ts";
@@ -19,6 +19,7 @@ export interface OpenStoreOptions {
   readonly onEvent?: (event: StoreEvent) => void;
 }
 
+const SQLITE = "sqlite:";
 const PEPPER_BYTES = 32;
 
 /**
@@ -33,6 +34,11 @@ export function openStore(config: StoreConfig, options: OpenStoreOptions): Store
     if (!(error instanceof StoreError)) throw error;
     throw new SetupError(error.message, 78, error);
   }
+}
+
+/** Whether there is something to open: `openStore` would make a new database otherwise, or does not know its kind. */
+export function databaseExists({ database }: StoreConfig): boolean {
+  return database.startsWith(SQLITE) && existsSync(sqlitePath(database));
 }
 
 /**
@@ -59,7 +65,7 @@ export function loadPepper(
 }
 
 function sqlitePath(database: string): string {
-  if (database.startsWith("sqlite:")) return database.slice("sqlite:".length);
+  if (database.startsWith(SQLITE)) return database.slice(SQLITE.length);
   throw new SetupError("Postgres is not in this version: write `database: sqlite:FILE`");
 }
 

@@ -1,8 +1,11 @@
 // What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
-import type { AccessRecord, Budget, BudgetWindow, Principal, Subject } from "../types.ts";
+import type { AccessRecord, Budget, BudgetWindow, InlineRules, Principal, QuotaUnit, Subject } from "../types.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
 export type KeyStatus = "active" | "disabled" | "revoked";
+
+/** The longest text of rules that a subject may keep, in UTF-8 bytes: 64 KiB. */
+export const RULES_BYTES_MAX = 64 * 1024;
 
 /** A virtual key as stored. The secret is not in it: only its hash is kept, and that stays inside the store. */
 export interface KeyRow {
@@ -38,6 +41,8 @@ export interface NewKey {
   readonly tags?: readonly string[] | undefined;
   readonly expiresMs?: number | undefined;
   readonly budget?: NewBudget | undefined;
+  /** Rules to keep on it, in the rule language; the caller has checked them. */
+  readonly rules?: string | undefined;
 }
 
 /** A budget to put on a key or a team. */
@@ -46,8 +51,22 @@ export interface NewBudget {
   readonly window: BudgetWindow;
 }
 
+/** An organisation as stored. */
+export interface OrgRow extends Subject {
+  readonly createdMs: number;
+}
+
+/** What else a new team may have. */
+export interface NewTeam {
+  /** The organisation it belongs to. */
+  readonly orgAlias?: string | undefined;
+  /** Rules to keep on it, in the rule language; the caller has checked them. */
+  readonly rules?: string | undefined;
+}
+
 /** A team as stored. */
 export interface TeamRow extends Subject {
+  readonly org: Subject | null;
   readonly createdMs: number;
   readonly budgets: readonly Budget[];
 }
@@ -58,22 +77,38 @@ export interface KeyListing extends KeyRow {
   readonly budgets: readonly Budget[];
 }
 
-/** Keys and teams. Errors are `StoreError`s. */
+/** Keys, teams and organisations. Errors are `StoreError`s. */
 export interface AccountStore {
-  /** Adds a key. `alias_taken` when the alias is in use, `no_such_team` when the team is not there. */
+  /** Adds a key. `alias_taken` when the alias is in use, `no_such_team` when the team is not there, `too_long`. */
   createKey(key: NewKey): KeyRow;
   /** The key whose secret has this hash, or null. */
   findKey(hash: Buffer): KeyLookup | null;
+  /** The key of that id or alias, as `findKey` would give it. `no_such_key`. */
+  getKey(idOrAlias: string): KeyLookup;
   /** All keys, oldest first. */
   listKeys(): readonly KeyListing[];
   /** By id or alias. Revoked is final: `revoked` when it is already so and something else is asked. `no_such_key`. */
   setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow;
-  createTeam(alias: string, budget?: NewBudget): TeamRow;
+  /** `alias_taken`, `no_such_org`, `too_long`. */
+  createTeam(alias: string, budget?: NewBudget, more?: NewTeam): TeamRow;
   listTeams(): readonly TeamRow[];
+  /** `alias_taken`, `too_long`. @param rules to keep on it; the caller has checked them */
+  createOrg(alias: string, rules?: string): OrgRow;
+  /** All organisations, oldest first. */
+  listOrgs(): readonly OrgRow[];
   /** Replaces the budget of that window on the key or team, or adds it. A replaced one keeps its id, and so what was spent. */
   setBudget(scope: "key" | "team", idOrAlias: string, budget: NewBudget): Budget;
+  /** The subject, and the text of the rules kept on it; null when there are none. `no_such_key`, `no_such_team`, `no_such_org`. */
+  getRules(scope: InlineRules["scope"], idOrAlias: string): { readonly subject: Subject; readonly text: string | null };
   /**
-   * A number that grows whenever a key, team or budget changes, by this process or another.
+   * Keeps rules on a subject in place of those before; null takes them away. The caller has checked the text.
+   * `too_long` above `RULES_BYTES_MAX`, and as `getRules`.
+   */
+  setRules(scope: InlineRules["scope"], idOrAlias: string, text: string | null): Subject;
+  /** All rules that are kept: on organisations, then teams, then keys, each oldest first. */
+  listRules(): readonly InlineRules[];
+  /**
+   * A number that grows whenever a key, team, organisation, budget or rule kept on one changes, by this process or another.
    * Cheap enough for every request: the database is asked once a turn of the event loop (about a microsecond); within
    * the turn this process's own changes are seen at once, another's at the next.
    */
@@ -88,16 +123,31 @@ export interface CounterId {
   readonly window: string;
 }
 
+/** Windows of one quota that are held against its limit together: indexes from `from` to `to`, both included. */
+export interface WindowSpan {
+  readonly from: string;
+  readonly to: string;
+}
+
 /** A wish for a larger lease. Amounts are integers in the quota's unit (nano-USD for money). */
 export interface LeaseWish extends CounterId {
+  /**
+   * What the quota counts; nano-USD when left out. A dead process's leases are charged in it, but for `concurrent`
+   * ones: what was in flight has ended, so they are only freed.
+   */
+  readonly unit?: QuotaUnit;
   readonly limit: bigint;
   /** The least that helps; 0 asks only whether the limit has been passed. */
   readonly need: number;
   /** What the engine would like, >= need. The store grants what is between the two by `grantFor`. */
   readonly want: number;
+  /** The windows whose use counts, `window` among them; that one alone when left out. */
+  readonly span?: WindowSpan | null;
+  /** See `CounterChange`. */
+  readonly expiresMs?: number | null;
 }
 
-/** What the store holds of a counter. */
+/** What the store holds of a counter, or of those of a span together. */
 export interface CounterState extends CounterId {
   /** Charged and committed, in the quota's unit. */
   readonly spent: bigint;
@@ -105,11 +155,16 @@ export interface CounterState extends CounterId {
   readonly unaccounted: bigint;
   /** Held by all live processes' leases. */
   readonly leased: bigint;
+  /** The latest window of the span that is in use, by any process; null when none is, and without a span. */
+  readonly newest: string | null;
 }
 
-/** The answer to a wish list: all granted (amounts in the wishes' order), or the first wish that cannot be met. */
+/**
+ * The answer to a wish list: all granted (amounts, and the states before, in the wishes' order), or the first wish
+ * that cannot be met.
+ */
 export type LeaseAnswer =
-  | { readonly ok: true; readonly granted: readonly number[] }
+  | { readonly ok: true; readonly granted: readonly number[]; readonly states: readonly CounterState[] }
   | { readonly ok: false; readonly refused: number; readonly state: CounterState };
 
 /** A change of a counter to write at the next commit. Amounts are integers >= 0. */
@@ -121,6 +176,23 @@ export interface CounterChange extends CounterId {
    * taken for dead and the lease was charged, is taken off that charge instead: `unaccounted` is reversed.
    */
   readonly release: number;
+  /** From when on nobody asks for this counter again, by the time of `passTime`; null or left out: kept for good. */
+  readonly expiresMs?: number | null;
+}
+
+/** What of one window of a span is taken, in the quota's unit. */
+export interface WindowUse {
+  readonly window: string;
+  /** Spent and leased. */
+  readonly taken: bigint;
+}
+
+/** What was charged to one counter because a process died. */
+export interface Recovery extends Charge {
+  /** Wall clock, milliseconds since the epoch. */
+  readonly atMs: number;
+  readonly process: string;
+  readonly pid: number;
 }
 
 /** Counters, this process's leases on them, and the write batch that makes settlements durable. */
@@ -131,8 +203,10 @@ export interface LedgerStore {
    * Throws `StoreError` `unavailable`.
    */
   lease(wishes: readonly LeaseWish[]): LeaseAnswer;
-  /** The counter as committed (zeros when it has never been used). */
-  counter(id: CounterId): CounterState;
+  /** The counter as committed (zeros when it has never been used); with a span, all counters of it together. */
+  counter(id: CounterId, span?: WindowSpan | null): CounterState;
+  /** The windows of a span that are in use, as committed, earliest first. */
+  uses(quota: string, span: WindowSpan): readonly WindowUse[];
   /**
    * Adds to the batch that is committed, in one transaction, at the end of this turn of the event loop.
    * The promise (one for the whole batch) resolves once it is on disk. A commit that fails is retried with
@@ -146,6 +220,13 @@ export interface LedgerStore {
    * leases. Never throws: a database that cannot be written is told by the next `lease` or `probe`, and as an event.
    */
   heartbeat(): void;
+  /**
+   * Tells all processes the time that windows without a calendar go by, and says the latest that any has told; forgets
+   * counters that have expired by then, a thousand at most. Never throws, as `heartbeat`: then it says `nowMs`.
+   */
+  passTime(nowMs: number): number;
+  /** What was charged for dead processes at or after `sinceMs`, newest first. */
+  recoveries(sinceMs: number): readonly Recovery[];
   /** Throws `unavailable` when the database cannot be written now (a success in the last 100 ms counts as proof). */
   probe(): void;
 }
@@ -190,6 +271,7 @@ export type StoreEvent =
 
 /** A dead process's lease on one counter, in the quota's unit. */
 export interface Charge extends CounterId {
+  readonly unit: QuotaUnit;
   readonly amount: bigint;
 }
 
@@ -213,7 +295,10 @@ export type StoreErrorCode =
   | "alias_taken"
   | "no_such_key"
   | "no_such_team"
+  | "no_such_org"
   | "revoked"
+  /** Rules to keep of more than `RULES_BYTES_MAX` bytes. */
+  | "too_long"
   /** A budget below 0 or above the store's largest integer, 2^63 - 1. */
   | "out_of_range";
 

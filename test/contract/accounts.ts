@@ -1,5 +1,6 @@
 // The contract that every store keeps: keys, teams, budgets, the revision.
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { RULES_BYTES_MAX } from "../../src/store/store.ts";
 import { newKey } from "../ledger/samples.ts";
 import { counter, open, type Suite, throwsCode } from "./rig.ts";
 
@@ -106,6 +107,78 @@ export const accounts: Suite = {
     );
   },
 
+  "rules kept on an organisation, a team and a key come with the key, in this order": async (t, fresh) => {
+    const { store } = open(t, fresh);
+    const org = store.accounts.createOrg("acme", "deny when stream\n");
+    const team = store.accounts.createTeam("ml", budget, { orgAlias: "acme" });
+    const key = store.accounts.createKey(newKey("demo", { teamAlias: "ml", rules: "only model [a]\n" }));
+    store.accounts.createKey(newKey("alone"));
+    const rulesOf = (alias: string) =>
+      store.accounts
+        .findKey(newKey(alias).hash)
+        ?.principal.rules?.map(({ scope, subject, text }) => [scope, subject.id, subject.alias, text]);
+    t.match(store.accounts.findKey(newKey("demo").hash)?.principal.org, { id: org.id, alias: "acme" });
+    const ofOrg = ["org", org.id, "acme", "deny when stream\n"];
+    const ofKey = ["key", key.id, "demo", "only model [a]\n"];
+    t.same(rulesOf("demo"), [ofOrg, ofKey]);
+    t.equal(rulesOf("alone"), undefined, "none is no list");
+    t.same(store.accounts.setRules("team", team.id, "warn as x\n"), { id: team.id, alias: "ml" });
+    const ofTeam = ["team", team.id, "ml", "warn as x\n"];
+    t.same(rulesOf("demo"), [ofOrg, ofTeam, ofKey]);
+    t.same(
+      store.accounts.listRules().map(({ scope, subject, text }) => [scope, subject.id, subject.alias, text]),
+      [ofOrg, ofTeam, ofKey],
+    );
+    t.same(store.accounts.getRules("team", "ml"), { subject: { id: team.id, alias: "ml" }, text: "warn as x\n" });
+    t.same(store.accounts.getKey("demo"), store.accounts.findKey(newKey("demo").hash));
+    for (const [scope, name] of [
+      ["org", "acme"],
+      ["team", "ml"],
+      ["key", "demo"],
+    ] as const)
+      store.accounts.setRules(scope, name, null);
+    t.same([rulesOf("demo"), store.accounts.listRules()], [undefined, []]);
+    t.equal(store.accounts.getRules("org", org.id).text, null);
+  },
+
+  "organisations are listed oldest first, and teams name theirs": async (t, fresh) => {
+    const { store, clock } = open(t, fresh);
+    const made = [store.accounts.createOrg("b"), store.accounts.createOrg("a")];
+    t.match(made, [{ alias: "b", createdMs: clock.nowMs() }, { alias: "a" }]);
+    t.same(store.accounts.listOrgs(), made);
+    store.accounts.createTeam("ml", undefined, { orgAlias: "a" });
+    store.accounts.createTeam("free");
+    t.same(
+      store.accounts.listTeams().map(({ org }) => org?.alias ?? null),
+      ["a", null],
+    );
+  },
+
+  "rules that cannot be kept are refused by code and change nothing": async (t, fresh) => {
+    const { store } = open(t, fresh);
+    store.accounts.createOrg("acme");
+    store.accounts.createTeam("ml");
+    const most = "é".repeat(RULES_BYTES_MAX / 2);
+    store.accounts.setRules("team", "ml", most);
+    const revision = store.accounts.revision();
+    for (const [code, work] of [
+      ["too_long", () => store.accounts.setRules("team", "ml", `${most}x`)],
+      ["too_long", () => store.accounts.createKey(newKey("long", { rules: `${most}x` }))],
+      ["too_long", () => store.accounts.createTeam("long", undefined, { rules: `${most}x` })],
+      ["too_long", () => store.accounts.createOrg("long", `${most}x`)],
+      ["no_such_team", () => store.accounts.setRules("team", "nobody", "")],
+      ["no_such_key", () => store.accounts.getRules("key", "nobody")],
+      ["no_such_key", () => store.accounts.getKey("nobody")],
+      ["no_such_org", () => store.accounts.setRules("org", "nobody", null)],
+      ["no_such_org", () => store.accounts.createTeam("x", undefined, { orgAlias: "nobody" })],
+      ["alias_taken", () => store.accounts.createOrg("acme")],
+    ] as const)
+      throwsCode(t, code, work);
+    t.equal(store.accounts.getRules("team", "ml").text, most);
+    t.same([store.accounts.listKeys().length, store.accounts.listTeams().length], [0, 1]);
+    t.equal(store.accounts.revision(), revision);
+  },
+
   "the revision grows with every change, whichever process makes it, and with nothing else": async (t, fresh) => {
     const database = fresh(t);
     const { store, clock } = open(t, () => database);
@@ -116,6 +189,9 @@ export const accounts: Suite = {
       () => store.accounts.createKey(newKey("demo")),
       () => other.accounts.setKeyStatus("demo", "disabled"),
       () => other.accounts.setBudget("key", "demo", budget),
+      () => store.accounts.createOrg("acme"),
+      () => other.accounts.setRules("team", "ml", "deny when stream\n"),
+      () => store.accounts.setRules("team", "ml", null),
     ];
     for (const change of changes) {
       change();

@@ -95,6 +95,8 @@ t.test("a bad body is told in the caller's dialect and goes nowhere", async (t) 
     const type = status === 404 ? "not_found_error" : "invalid_request_error";
     t.match(shown, { type: "error", error: { type, message } }, name);
     t.equal(shown.request_id, anthropic.headers.get("x-request-id"));
+    t.equal(shown.request_id, anthropic.headers.get("request-id"), "where Anthropic's client looks for it");
+    t.equal(openai.headers.get("request-id"), null);
     t.not(shown.request_id, id);
   }
   t.same(upstream.seen, [], "nothing was forwarded");
@@ -185,8 +187,11 @@ t.test("a compressed body and one that breaks off are refused", async (t) => {
   const { hostname, port } = new URL(gateway.url);
   const socket = connect(Number(port), hostname, () => socket.end(rawRequest(head, '{"model"')));
   await new Promise((resolve) => socket.resume().once("close", resolve));
-  await until("the broken body's line", () =>
-    gateway.logged.some(({ error, status }) => error === "invalid_request" && status === 400),
+  await until("the broken body's line", () => gateway.logged.some(({ status }) => status === 499));
+  t.match(
+    gateway.logged.find(({ status }) => status === 499),
+    { error: "invalid_request", outcome: "not_sent", key: "tester" },
+    "its caller has left",
   );
   t.same(upstream.seen, []);
 });

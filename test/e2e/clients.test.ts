@@ -117,6 +117,8 @@ t.test("demo: the Anthropic client is answered, whole and streamed, and charged 
   const { data, response } = await anthropic.messages.create(MESSAGE).withResponse();
   t.match(data.content, [{ type: "text", text: /demo provider/ }]);
   t.match(response.headers.get("x-request-id"), /^req_/);
+  const shown = (data as { _request_id?: string | null })._request_id;
+  t.equal(shown, response.headers.get("x-request-id"), "the client shows the gateway's id as its own");
   t.equal(response.headers.get("x-tollgate-model"), "claude-haiku-4-5");
   const once = data.usage;
   t.equal(response.headers.get("x-tollgate-cost-usd"), dollars(once.input_tokens * 1_000 + once.output_tokens * 5_000));

@@ -92,6 +92,7 @@ const comparison = fc.oneof(
     "endpoint chat",
   ),
   fc.constantFrom("@busy", "not @busy"),
+  fc.constantFrom("sample.answers > 1", "sample.owner = ann", "sample.owner is unset", "tokens.input > 8k"),
 );
 
 const condition: fc.Arbitrary<string> = fc.letrec<{ node: string }>((tie) => ({
@@ -109,17 +110,53 @@ const clause = (word: string, body: fc.Arbitrary<string>): fc.Arbitrary<string> 
 const selectors = (minLength: number): fc.Arbitrary<string> =>
   fc.array(selector, { minLength, maxLength: 2 }).map((all) => all.join(" "));
 
+/** `limit …` or `budget …` with what it counts by. */
+const counting = fc
+  .tuple(
+    fc.constantFrom(
+      "limit 100 requests per 1m",
+      "limit 9 requests per 1m",
+      "limit 200k tokens per 1h",
+      "limit 8 concurrent",
+      "budget $5 per month",
+      "budget $0.50 per 12h",
+    ),
+    fc.uniqueArray(
+      fc.constantFrom(
+        "key",
+        "team",
+        "role",
+        "tag",
+        "model",
+        "provider",
+        "ip",
+        "sample.owner",
+        'header["x-env"]',
+        'metadata["job"]',
+      ),
+      { maxLength: 3 },
+    ),
+  )
+  .map(([what, by]) => `${what}${by.length === 0 ? "" : ` by ${by.join(", ")}`} `);
+
 /** A rule with an id of its own, so that moving it does not rename it. */
 const rule = fc
   .tuple(
     fc.constantFrom("", "", "", "shadow ", "off "),
-    fc.oneof(fc.tuple(fc.constantFrom("deny ", "allow "), selectors(0)), fc.tuple(fc.constant("only "), selectors(1))),
+    fc.oneof(
+      { weight: 2, arbitrary: fc.tuple(fc.constantFrom("deny ", "allow "), selectors(0)) },
+      { weight: 1, arbitrary: fc.tuple(fc.constant("only "), selectors(1)) },
+      { weight: 2, arbitrary: fc.tuple(counting, selectors(0)) },
+    ),
     clause("for", selectors(1)),
     clause("when", condition),
     clause("unless", condition),
     clause("until", fc.constantFrom("2026-11-20", "2026-11-21", "2027-01-01")),
   )
-  .map(([mode, effect, ...clauses]) => `${mode}${effect.join("")}${clauses.join("")}`);
+  .map(([mode, effect, ...clauses]) => {
+    const isCounting = /^(limit|budget)/.test(effect[0]);
+    return `${mode === "shadow " && isCounting ? "" : mode}${effect.join("")}${clauses.join("")}`;
+  });
 
 const scoped = fc
   .tuple(fc.constantFrom("allow", "deny"), selectors(1))

@@ -152,3 +152,67 @@ t.test("explain: JSON, other rules, and mistakes", async (t) => {
   ]);
   t.match(night, { code: 0, stdout: /^allow\n/ });
 });
+
+t.test("explain: what the request would be counted against", async (t) => {
+  const rules = `default allow
+limit 100 requests per 1m by key, team as per-key
+budget $500 per month for team ml when price > 10
+deny when stream
+`;
+  const cwd = t.testdir({ rules: { "a.rules": rules } });
+  const { stdout } = await run(cwd, createExplainCommand, ["model=gpt-4", "key=ci", "team=ml"]);
+  t.match(
+    stdout,
+    `  rules/a.rules:1  default allow
+  counts: rules/a.rules:2 (per-key)  limit 100 requests per 1m by key, team as per-key
+    counter  limit 100 requests per 1m for key ci, team ml
+  counts: rules/a.rules:3  budget $500 per month for team ml when price > 10
+    yes      team ml        team is ml
+    yes      price > $10/M  price is $60/M
+    counter  budget $500 per month
+`,
+  );
+  const json = await run(cwd, createExplainCommand, ["--json", "model=gpt-4", "key=ci", "team=ml"]);
+  t.match(JSON.parse(json.stdout), {
+    effect: "allow",
+    targets: [
+      {
+        quotas: [
+          {
+            counter:
+              'rule:["per-key","requests",{"kind":"sliding","durationMs":60000},["key",null,"ci"],["team",null,"ml"]]',
+            unit: "requests",
+            limit: "100",
+            window: { kind: "sliding", durationMs: 60_000 },
+            rule: { id: "per-key", effect: "limit" },
+          },
+          { unit: "usd", limit: "500", window: { kind: "calendar", period: "month", zone: "UTC" } },
+        ],
+      },
+    ],
+  });
+  const shared = t.testdir({
+    rules: { "a.rules": "default allow\nlimit 9 requests per 1m by key\nlimit 5 requests per 1m by key\n" },
+  });
+  const once = await run(shared, createExplainCommand, ["model=gpt-4", "key=ci"]);
+  t.match(once.stdout, "counts: rules/a.rules:3  limit 5 requests");
+  t.notMatch(once.stdout, "limit 9 requests", "the smaller of two that share a counter");
+});
+
+t.test("explain: a denied request is counted nowhere", async (t) => {
+  const cwd = t.testdir({ rules: { "a.rules": "default allow\nlimit 9 requests per 1m\ndeny when stream\n" } });
+  const denied = await run(cwd, createExplainCommand, ["model=gpt-4", "key=ci", "stream=true"]);
+  t.notMatch(denied.stdout, "counts:");
+});
+
+t.test("test: limits are covered, and no test expects them", async (t) => {
+  const rules = "default allow\nlimit 9 requests per 1m by key for team ml as nine\n";
+  const text = (by: string): string => `${rules}test "x" {\n  given team ml\n  expect allow${by}\n}\n`;
+  const cwd = t.testdir({ rules: { "a.rules": text("") }, bad: { "a.rules": text(" by nine") } });
+  const json = await run(cwd, createTestCommand, ["--json", "--coverage"]);
+  t.match(JSON.parse(json.stdout), { ok: true, coverage: [{ id: "nine", fired: 1 }] });
+  t.match(await run(cwd, createTestCommand, ["bad"]), {
+    code: 2,
+    stdout: /E221.*which counts and decides nothing here/s,
+  });
+});

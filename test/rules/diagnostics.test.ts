@@ -5,24 +5,32 @@ import { CODES, isError } from "../../src/rules/diagnostics.ts";
 import { StatementCache } from "../../src/rules/parse.ts";
 import { renderGithub, renderLsp } from "../../src/rules/render.ts";
 import { goldenFiles } from "../support/golden-file.ts";
-import { CATALOGUE, NOW_MS, report, source } from "./samples.ts";
+import { CATALOGUE, inlineReport, NOW_MS, report, source } from "./samples.ts";
 
 const GOLDEN = goldenFiles("rules", report);
 /** Codes about directories, not texts: load.test.ts has them. */
 const ELSEWHERE = new Set(["E218"]);
 
-for (const { name, input, expected } of GOLDEN) {
-  t.test(`the report on ${name}`, async (t) => {
-    const found = report(input);
-    t.equal(found.trimEnd(), expected.trimEnd());
-    const code = /^[EWI]\d{3}/.exec(name)?.[0];
-    if (code !== undefined) t.match(found, `[${code}]`, "the file's code is in the report");
-  });
+/** Rules kept on a team. */
+const INLINE = goldenFiles("inline", inlineReport);
+
+for (const [golden, reportOn] of [
+  [GOLDEN, report],
+  [INLINE, inlineReport],
+] as const) {
+  for (const { name, input, expected } of golden) {
+    t.test(`the report on ${name}`, async (t) => {
+      const found = reportOn(input);
+      t.equal(found.trimEnd(), expected.trimEnd());
+      const code = /^[EWI]\d{3}/.exec(name)?.[0];
+      if (code !== undefined) t.match(found, `[${code}]`, "the file's code is in the report");
+    });
+  }
 }
 
 t.test("every code has a golden file", async (t) => {
   const missing = Object.keys(CODES).filter(
-    (code) => !ELSEWHERE.has(code) && !GOLDEN.some(({ name }) => name.startsWith(code)),
+    (code) => !ELSEWHERE.has(code) && ![...GOLDEN, ...INLINE].some(({ name }) => name.startsWith(code)),
   );
   t.same(missing, []);
 });

@@ -21,7 +21,7 @@ function trees(text: string): string | null {
   const place = new Set(["span", "nameSpan"]);
   return JSON.stringify(
     statements.map(({ tree }) => tree),
-    (key, value) => (place.has(key) ? undefined : value),
+    (key, value) => (place.has(key) ? undefined : typeof value === "bigint" ? String(value) : value),
   );
 }
 
@@ -50,7 +50,9 @@ const strewn = fc.tuple(statements, fc.infiniteStream(fc.nat(30))).map(([rules, 
       return die === 5 ? `${found} # it's "${die}"\n ` : found;
     });
   const texts = rules.map((rule) => `${gap(rule)}${roll() < 5 ? "  # end" : ""}${"\n".repeat(1 + (roll() % 4))}`);
-  const block = rules.filter((rule) => /^(deny|allow|only|shadow|off)/.test(rule) && !rule.includes(" for "));
+  const block = rules.filter(
+    (rule) => /^(deny|allow|only|shadow|off|limit|budget)/.test(rule) && !rule.includes(" for "),
+  );
   if (block.length > 0)
     texts.push(
       `for team  x {${block.map((rule) => `\n   ${gap(rule).replaceAll("\n ", "\n    ")}`).join("\n\n\n")}\n#c\n   }`,

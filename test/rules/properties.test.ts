@@ -10,16 +10,17 @@ import { StatementCache } from "../../src/rules/parse.ts";
 import { decisionOf } from "../../src/rules/verdict.ts";
 import type { Call, Decision, Principal, Target } from "../../src/types.ts";
 import { caller, callOf, moment, request, statements, targetList } from "./arbitrary.ts";
-import { checkedSet, NOW_MS, source } from "./samples.ts";
+import { CATALOGUE, checkedSet, NOW_MS, source } from "./samples.ts";
 
 const RUNS = { numRuns: 400 };
 
 /** A decision without what differs for good reasons: which line a default stands on. */
-function essence({ effect, targets, ruleIds, shadowIds, unknown }: Decision): object {
+function essence({ effect, targets, ruleIds, shadowIds, unknown, quotas }: Decision): object {
   const named = (ids: readonly string[]): string[] => ids.filter((id) => !id.startsWith("rules/")).sort();
   return {
     effect,
     models: targets.map(({ model }) => model),
+    quotas: [...(quotas ?? [])].map(([{ model }, of]) => [model, of.map(({ id, limit }) => `${id} ${limit}`).sort()]),
     ruleIds: named(ruleIds),
     shadowIds: named(shadowIds),
     unknown: [...unknown].sort(),
@@ -44,6 +45,7 @@ function interpreted(rules: readonly string[], call: Call, principal: Principal,
 t.test("the compiled rules decide as the plain walk does, memo warm or cold", async (t) => {
   let denied = 0;
   let open = 0;
+  let counted = 0;
   fc.assert(
     fc.property(
       statements,
@@ -58,13 +60,14 @@ t.test("the compiled rules decide as the plain walk does, memo warm or cold", as
           if (!isDeepStrictEqual({ ...found }, { ...interpreted(rules, call, by, nowMs) })) return false;
           if (found.effect === "deny") denied += 1;
           if (found.unknown.length > 0) open += 1;
+          if (found.quotas !== undefined) counted += 1;
         }
         return true;
       },
     ),
     RUNS,
   );
-  t.ok(denied > 100 && open > 50, "the samples are not all of one kind");
+  t.ok(denied > 100 && open > 50 && counted > 60, `denied ${denied}, open ${open}, counted ${counted}`);
 });
 
 t.test("the order of statements and how often they stand change nothing", async () => {
@@ -123,7 +126,12 @@ t.test(
         fc.array(fc.tuple(caller, request, moment), { minLength: 8, maxLength: 8 }),
         (rules, targets, asked) => {
           const text = `${rules.join("\n")}\n`;
-          const { diagnostics } = build(snapshotOf([source(text)]), { models: () => [] }, new StatementCache(), NOW_MS);
+          const { diagnostics } = build(
+            snapshotOf([source(text)]),
+            { ...CATALOGUE, models: () => [] },
+            new StatementCache(),
+            NOW_MS,
+          );
           const full = compiled(rules);
           return diagnostics.every(({ code, span }) => {
             if (!idle.has(code)) return true;

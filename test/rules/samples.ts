@@ -1,13 +1,16 @@
 // Targets, principals and calls as the rule tests need them, and a rule set from text.
+import { BUDGET_ATTRIBUTES } from "../../plugins/budget/attributes.ts";
 import { build, snapshotOf } from "../../src/rules/build.ts";
 import type { RuleCatalogue } from "../../src/rules/catalogue.ts";
 import type { CheckedSet } from "../../src/rules/checked.ts";
 import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
+import { checkText, inlineSource } from "../../src/rules/inline-text.ts";
+import { outsideAttribute } from "../../src/rules/outside-attributes.ts";
 import { StatementCache } from "../../src/rules/parse.ts";
 import { renderText } from "../../src/rules/render.ts";
 import type { Source } from "../../src/rules/source.ts";
-import type { Call, Decision, JsonObject, Principal, Target } from "../../src/types.ts";
+import type { Call, Decision, InlineRules, JsonObject, Principal, Target } from "../../src/types.ts";
 
 /** 2026-11-21, a Saturday, 12:00 UTC. */
 export const NOW_MS = Date.parse("2026-11-21T12:00:00Z");
@@ -42,8 +45,21 @@ export const MINI = target("gpt-4o-mini", 0.6);
 export const OPUS = target("claude-opus-4", 75);
 export const UNPRICED = target("mystery", null, { family: null, contextTokens: null, outputTokensMax: null });
 
+/** Two attributes as plugins register them: of the request, at times unknown, and of the key, at times unset. */
+const REGISTERED = [
+  outsideAttribute(
+    { name: "sample.answers", type: "number", note: "answers asked for, unless streamed", fixedBy: "request" },
+    ({ n, stream }) => (stream ? undefined : n),
+  ),
+  outsideAttribute(
+    { name: "sample.owner", type: "name", note: "the key's user", fixedBy: "key", mayLack: true },
+    (_call, { user }) => user?.alias ?? null,
+  ),
+];
+
 export const CATALOGUE: RuleCatalogue = {
   models: () => [GPT4, MINI, OPUS],
+  attributes: () => [...REGISTERED, ...BUDGET_ATTRIBUTES.map((one) => outsideAttribute(one, null))],
   teams: () => ["ml", "search", "batch", "contractors", "everyone", "allow"],
   keys: () => ["ci"],
 };
@@ -58,10 +74,15 @@ export function principal(
     roles?: string[];
     tags?: string[];
     createdMs?: number;
+    /** Texts kept on its organisation, team and key. */
+    rules?: Partial<Record<InlineRules["scope"], string>>;
   } = {},
 ): Principal {
   const subject = (alias: string | undefined): Principal["team"] =>
     alias === undefined ? null : { id: `id_${alias}`, alias };
+  const rules = Object.entries(more.rules ?? {}).map(([scope, text]) =>
+    keptOn(scope as InlineRules["scope"], text, more[scope as "key"]),
+  );
   return Object.freeze({
     key: { id: `id_${more.key ?? "ci"}`, alias: more.key ?? "ci" },
     keyCreatedMs: more.createdMs ?? NOW_MS - 3_600_000,
@@ -71,7 +92,18 @@ export function principal(
     roles: more.roles ?? [],
     tags: more.tags ?? [],
     budgets: [],
+    ...(rules.length === 0 ? {} : { rules }),
   });
+}
+
+/** Rules kept on a subject; a key is called `ci` unless it is named. */
+export function keptOn(scope: InlineRules["scope"], text: string, alias = "ci"): InlineRules {
+  return Object.freeze({ scope, subject: { id: `id_${alias}`, alias }, text });
+}
+
+/** The report that a check of rules kept on the team `ml` gives, at NOW_MS. */
+export function inlineReport(text: string): string {
+  return renderText(checkText(inlineSource(keptOn("team", text, "ml")), CATALOGUE, NOW_MS).diagnostics);
 }
 
 /** A chat call for GPT4 with an empty body. */

@@ -1,5 +1,5 @@
 // What is SQLite's own: opening files, and databases that are locked, full or broken.
-import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import t, { type Test } from "tap";
@@ -35,6 +35,21 @@ t.test("durability is what was asked for", async (t) => {
     t.equal(db.pragma("journal_mode", { simple: true }), "wal");
     db.close();
   }
+});
+
+t.test("a database of the first version is brought up to date, and what was in it stays", async (t) => {
+  const path = join(t.testdir(), "tollgate.db");
+  const old = new Database(path);
+  old.exec(readFileSync(join(import.meta.dirname, "version-1.sql"), "utf8"));
+  old.close();
+  const store = openSqlite({ path, clock });
+  const { accounts } = store;
+  t.match(accounts.getKey("demo"), { principal: { key: { id: "key_old" }, team: { id: "team_old" }, org: null } });
+  accounts.setRules("team", "ml", "deny when stream\n");
+  t.match(accounts.findKey(Buffer.from([0]))?.principal.rules, [{ scope: "team", subject: { id: "team_old" } }]);
+  t.equal(accounts.revision(), 4);
+  await store.close();
+  await openSqlite({ path, clock }).close();
 });
 
 t.test("what cannot be opened is refused with a sentence that says why", async (t) => {

@@ -1,4 +1,4 @@
-// What a foreign config restricts, as statements of the rule language; those that this version cannot read as comments.
+// What a foreign config restricts, as statements of the rule language; those that the language cannot say as comments.
 import { build, snapshotOf } from "../../rules/build.ts";
 import { StatementCache } from "../../rules/parse.ts";
 import type { DeploymentLimits } from "./deployment.ts";
@@ -73,7 +73,7 @@ export function oneOfWords(names: readonly string[]): string {
 }
 
 /**
- * The rule file. A statement that this version does not read becomes a comment, and is told.
+ * The rule file. A statement that the checker refuses becomes a comment, and is told.
  * @param file the old config's name, for the head of the file
  */
 export function rulesText(file: string, statements: readonly Statement[], findings: Findings): string {
@@ -81,8 +81,8 @@ export function rulesText(file: string, statements: readonly Statement[], findin
     const { line } = findings.place(statement.path);
     const above = `# ${file}:${line}: ${statement.about}`;
     if (isRead(statement.text)) return `${above}\n${statement.text}\n`;
-    findings.add("unmapped", statement.path, `this version does not enforce \`${statement.text}\``, COMMENTED);
-    return `${above} (not enforced by this version)\n# ${statement.text}\n`;
+    findings.add("unmapped", statement.path, `the rule language cannot say \`${statement.text}\``, COMMENTED);
+    return `${above} (not in force: the rule language cannot say it)\n# ${statement.text}\n`;
   });
   return `${head(file)}\n${parts.map((part) => `\n${part}`).join("")}`;
 }

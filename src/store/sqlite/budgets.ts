@@ -2,7 +2,7 @@
 import type Database from "better-sqlite3";
 import type { Budget, BudgetWindow, Subject } from "../../types.ts";
 import { type NewBudget, StoreError } from "../store.ts";
-import { newId, type StoredKey } from "./account-rows.ts";
+import { type FoundKey, newId } from "./account-rows.ts";
 
 /** The largest INTEGER: about $9.2 billion in nano-USD. */
 const LIMIT_MAX = 2n ** 63n - 1n;
@@ -45,7 +45,7 @@ export class Budgets {
   }
 
   /** All budgets that a key's requests are charged to: its own, then its team's. */
-  ofKey(key: StoredKey): readonly Budget[] {
+  ofKey(key: FoundKey): readonly Budget[] {
     const own = this.of("key", key);
     if (key.team_id === null) return own;
     return [...own, ...this.of("team", { id: key.team_id, alias: key.team_alias ?? key.team_id })];

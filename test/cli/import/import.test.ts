@@ -106,10 +106,11 @@ t.test("a company's config: what can be is carried over, the rest is told with i
       "model_list[1].litellm_params.max_budget",
     ],
   ] as const) {
-    const line = rules.split("\n").find((one) => one.endsWith(statement));
-    t.ok(line !== undefined, statement);
-    const isTold = unmapped.some(({ path }) => path === key);
-    t.equal(isTold, line?.startsWith("# "), `${statement}: a comment is told, a rule is not`);
+    t.ok(rules.split("\n").includes(statement), statement);
+    t.notOk(
+      unmapped.some(({ path }) => path === key),
+      key,
+    );
   }
   const placed = (start: string): number =>
     sample("production")
@@ -125,6 +126,19 @@ t.test("a company's config: what can be is carried over, the rest is told with i
     ["guardrails", "guardrails:"],
   ] as const) {
     t.equal(unmapped.find((finding) => finding.path === path)?.line, placed(start), path);
+  }
+});
+
+t.test("a budget that the language cannot say is a comment, and is told", async (t) => {
+  for (const duration of ["30s", "400d"]) {
+    const params = `{ model: openai/gpt-4o, rpm: 5, max_budget: 7, budget_duration: ${duration} }`;
+    const { cwd, ran, report, env } = await imported(t, `model_list: [{ model_name: m, litellm_params: ${params} }]\n`);
+    t.equal(ran.code, 2);
+    const rules = read(cwd, "rules/litellm.rules").split("\n");
+    t.ok(rules.includes(`# budget $7 per ${duration} when model.requested = m`), duration);
+    t.ok(rules.includes("limit 5 requests per 1m when model.requested = m"));
+    t.match(report.findings, [{ kind: "unmapped", path: "model_list[0].litellm_params.max_budget" }]);
+    t.match(await tollgate(cwd, ["check"], env), { code: 0 });
   }
 });
 
@@ -198,6 +212,7 @@ model_list:
       api_key: sk-literal-internal-key
       input_cost_per_token: 1.5e-07
       output_cost_per_token: 6e-07
+      rpm: 2
   - model_name: for-search
     litellm_params: { model: "hosted_vllm/meta-llama/Llama-3", api_base: "${upstream.url}/v1", api_key: sk-literal-internal-key }
     model_info: { team_id: search }
@@ -234,6 +249,9 @@ router_settings:
     ]);
     t.equal(JSON.parse(upstream.seen[0]?.body ?? "").model, "meta-llama/Llama-3");
     t.equal((await ask("meta-llama/Llama-3", made)).status, 404, "only the names of the model list are served");
+    const third = await ask("house/fast", made);
+    t.equal(third.status, 429, "a name and its alias share the requests a minute");
+    t.match(third.headers.get("x-tollgate-rule"), /litellm\.rules:\d+$/);
     t.equal((await ask("for-search", made)).status, 403);
     t.equal((await ask("for-search", ours)).status, 200);
   },

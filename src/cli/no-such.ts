@@ -1,0 +1,44 @@
+// "No such key", "no such team", "no such organisation": with the nearest alias, or the command that helps.
+import { SetupError } from "../errors.ts";
+import type { Store } from "../store/store.ts";
+import { StoreError } from "../store/store.ts";
+import { suggest } from "../suggest.ts";
+
+/** Does the work; a subject that is not there is told with a suggestion. @throws SetupError 1 */
+export function naming<T>(name: string, store: Store, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.code === "no_such_key") throw noSuchKey(name, store);
+    if (error.code === "no_such_team") throw noSuchTeam(name, store);
+    if (error.code === "no_such_org") throw noSuchOrg(name, store);
+    throw error;
+  }
+}
+
+/** "no such key". */
+export function noSuchKey(name: string, { accounts }: Store): SetupError {
+  const help = nearest(name, accounts.listKeys()) ?? "`tollgate keys list` shows all";
+  return new SetupError(`no key has the id or alias \`${name}\`: ${help}`, 1);
+}
+
+/** "no such team". */
+export function noSuchTeam(name: string, { accounts }: Store): SetupError {
+  const help = nearest(name, accounts.listTeams()) ?? `\`tollgate teams create --alias ${name}\` makes it`;
+  return new SetupError(`no team is called \`${name}\`: ${help}`, 1);
+}
+
+/** "no such organisation". */
+export function noSuchOrg(name: string, { accounts }: Store): SetupError {
+  const help = nearest(name, accounts.listOrgs()) ?? `\`tollgate orgs create --alias ${name}\` makes it`;
+  return new SetupError(`no organisation is called \`${name}\`: ${help}`, 1);
+}
+
+function nearest(name: string, known: readonly { readonly alias: string }[]): string | null {
+  const near = suggest(
+    name,
+    known.map(({ alias }) => alias),
+  );
+  return near === null ? null : `did you mean \`${near}\`?`;
+}
