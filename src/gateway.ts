@@ -77,6 +77,16 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   }
 }
 
+/**
+ * Checks what a start would refuse after the config's own schema, without opening or starting anything: the plugins
+ * and their config, and models that are given two prices.
+ * @throws SetupError 78
+ */
+export async function checkParts(config: Config): Promise<void> {
+  createCatalogue({ providers: config.providers, models: config.models, nowMs: systemClock.nowMs() });
+  await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
+}
+
 /** @param closers filled, as things are opened, with what closes them */
 async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
   const { log, clock = systemClock } = options;
