@@ -11,7 +11,7 @@ export type Fields = { readonly [name: string]: Json };
 
 /** What was set by someone of a higher rank than the object's owner: those below may not go beyond it. */
 export interface Bound {
-  /** The rank of whoever set it; see `RANKS` in accounts/rights.ts. */
+  /** 1 or more, of whoever set it; see `RANKS` in accounts/rights.ts. */
   readonly rank: number;
   readonly value: Json;
 }
@@ -23,8 +23,8 @@ export interface AccountObject {
   /** Grows with every change; an update names the one it was made from. */
   readonly version: number;
   readonly fields: Fields;
-  /** By field. */
-  readonly bounds: { readonly [field: string]: Bound };
+  /** By field; at most one for each rank, the highest first. */
+  readonly bounds: { readonly [field: string]: readonly Bound[] };
   /** Milliseconds since the epoch, as all times here. */
   readonly createdMs: number;
   /** Who: `master`, `user:ID`, `key:ID`, or `local` for the command line. */

@@ -134,7 +134,7 @@ const STEPS: readonly string[] = [
     status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended', 'paused')),
     rules TEXT CHECK (length(CAST(rules AS BLOB)) <= 65536), -- in the rule language
     settings TEXT NOT NULL DEFAULT '{}', -- a JSON object: the fields without a column that are not at their default
-    bounds TEXT NOT NULL DEFAULT '{}', -- a JSON object: field -> {rank, value}
+    bounds TEXT NOT NULL DEFAULT '{}', -- a JSON object: field -> [{rank, value}]
     version INTEGER NOT NULL DEFAULT 1,
     created_ms INTEGER NOT NULL,
     created_by TEXT NOT NULL DEFAULT 'local',
