@@ -184,7 +184,7 @@ export class Accounts {
     const caller = await this.caller(actor);
     const { object } = await this.#seeForMembers(caller, kind, idOrAlias);
     const user = await this.#named("user", userIdOrAlias);
-    if (user === null) throw notFound("user");
+    if (user === null || !(await this.#isKnownTo(caller, user.id))) throw notFound("user");
     const member = { kind, objectId: object.id, userId: user.id, role };
     return storeErrors(kind, () => this.directory.setMember(member, { actor: caller.label }));
   }
@@ -301,6 +301,14 @@ export class Accounts {
     if (mayDo(kind, "members", seen.standings)) return seen;
     const message = `Only ${whoMay(kind, "members")} can change the members of this ${NOUNS[kind]}`;
     throw new AccountError("not_permitted", message);
+  }
+
+  /** Who is no proxy admin knows those with whom it shares a team or organisation, and its organisations' teams. */
+  async #isKnownTo(caller: Caller, userId: string): Promise<boolean> {
+    if (caller.role === "admin") return true;
+    const own = await this.#own(caller, "key");
+    const places = new Set([...caller.memberships.map(({ objectId }) => objectId), ...(own.teamIds ?? [])]);
+    return (await this.directory.membershipsOf(userId)).some(({ objectId }) => places.has(objectId));
   }
 
   /** By id, else by alias: an id is never somebody else's alias, for ids win. */
