@@ -17,9 +17,12 @@ import { createLedger } from "./ledger/engine.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { AdminRoute, Host, Plugin } from "./plugin.ts";
+import { declaredAttributes, registeredAttributes } from "./plugin-attributes.ts";
 import { Providers } from "./providers.ts";
 import { loadPlugins, Registry } from "./registry.ts";
+import type { Attribute } from "./rules/attributes.ts";
 import { createRuleService } from "./rules/engine.ts";
+import { estimateAttributes } from "./rules/estimate-attributes.ts";
 import type { RuleLoad } from "./rules/service.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
@@ -80,9 +83,11 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   closers.push(() => store.close());
   const pepper = loadPepper(config, options.env, store.accounts);
   const providers = await openProviders(config, clock, closers);
+  // The plugins' own are added once they are set up: rules are loaded when they are started.
+  const attributes = estimateAttributes((call, target) => providers.bound(call, target));
   const rules = createRuleService({
     directory: config.rules.directory,
-    catalogue: ruleCatalogue(providers, store),
+    catalogue: { ...ruleCatalogue(providers, store), attributes: () => attributes },
     clock,
     log,
   });
@@ -99,6 +104,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     costBound: (call, target) => providers.bound(call, target),
   });
   const registry = new Registry(loaded, hostFor);
+  attributes.push(...registeredAttributes(loaded, registry));
   closers.push(() => registry.stop());
   await registry.start();
   const beat = setInterval(() => {
@@ -135,6 +141,14 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     await closeAll(closers, log);
   });
   return { url, adminUrl, adminKeyMade, catalogue: providers.catalogue, store, pepper, reloadRules, close };
+}
+
+/**
+ * The attributes that the config's plugins declare, with nobody to read them. Nothing is set up or started.
+ * @throws SetupError 78 for a plugin that cannot be loaded
+ */
+export async function attributesDeclaredBy({ plugins, directory }: Config): Promise<Attribute[]> {
+  return declaredAttributes(await loadPlugins(plugins, { builtins: BUILTINS, directory }));
 }
 
 async function openProviders(config: Config, clock: Clock, closers: (() => unknown)[]): Promise<Providers> {

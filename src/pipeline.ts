@@ -133,7 +133,8 @@ export class Pipeline {
     trip.target = trip.decision?.targets[0] ?? null;
     if (trip.target === null)
       throw new GatewayError("internal_error", undefined, { cause: "allowed without a target" });
-    trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res);
+    const headers = trip.held.flatMap(({ reservation }) => reservation.headers ?? []);
+    trip.forwarded = await this.#options.providers.send(trip.call as ParsedCall, trip.target, trip.res, headers);
     trip.error = trip.forwarded.error;
     if (trip.error?.details.cause !== undefined) this.#logFault(trip, "the provider's answer was lost", trip.error);
   }

@@ -4,6 +4,8 @@ import { problemsOf, renderProblems } from "./config/problems.ts";
 import { SetupError } from "./errors.ts";
 import type { Plugin } from "./plugin.ts";
 import { importPlugin } from "./plugin-import.ts";
+import { ATTRIBUTES } from "./rules/attribute-table.ts";
+import { declarationsProblem } from "./rules/outside-attributes.ts";
 import { suggest } from "./suggest.ts";
 
 /** A plugin and its config, as its schema decoded it. */
@@ -22,15 +24,19 @@ export interface PluginSources {
 /**
  * All plugins of the config, in its order.
  * @throws SetupError 78 for a plugin that is not there, is not a plugin, has a config that its schema refuses, or
- *   has the name of an earlier one
+ *   has the name or an attribute of an earlier one
  */
 export async function loadPlugins(entries: readonly PluginEntry[], sources: PluginSources): Promise<LoadedPlugin[]> {
   const loaded: LoadedPlugin[] = [];
+  const attributes = new Set(ATTRIBUTES.keys());
   for (const entry of entries) {
     const plugin = sources.builtins.get(entry.use) ?? (await importChecked(entry, sources));
     if (loaded.some((other) => other.plugin.name === plugin.name)) {
       throw refused(entry, `two plugins are called \`${plugin.name}\`: list each once`);
     }
+    const problem = declarationsProblem(plugin.attributes ?? [], attributes);
+    if (problem !== null) throw refused(entry, problem);
+    for (const { name } of plugin.attributes ?? []) attributes.add(name);
     loaded.push({ plugin, config: await decode(plugin, entry) });
   }
   return loaded;

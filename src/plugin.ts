@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import type { Ledger } from "./ledger/ledger.ts";
+import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
 import type { AccountStore, RequestStore } from "./store/store.ts";
 import type {
@@ -25,8 +26,9 @@ export { routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
-export type { Hold, Ledger, Quota, Refusal } from "./ledger/ledger.ts";
+export type { Balance, Hold, Ledger, Need, Quota, Refusal, Standing } from "./ledger/ledger.ts";
 export { formatUsd } from "./money.ts";
+export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService } from "./rules/service.ts";
 export type { AccountStore, KeyLookup, RequestStore } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
@@ -76,7 +78,10 @@ export interface PluginHooks {
   authorize?(call: Call, principal: Principal): Decision | Promise<Decision>;
   /** Looks at the body: nothing to let it pass, a `Denial` to refuse it, a `Rewrite` to replace it. */
   inspect?(call: Call, principal: Principal): InspectResult | Promise<InspectResult>;
-  /** Holds back what the call may cost at the dearest of `decision.targets`. All plugins' reservations, or none. */
+  /**
+   * Holds back what the call may cost at the dearest of `decision.targets`. All plugins' reservations, or none. A
+   * reservation's `headers` go on the answer.
+   */
   reserve?(call: Call, principal: Principal, decision: Decision): Reservation | Promise<Reservation>;
   /** Told exactly once for each reservation. A promise delays the answer's last byte until it resolves. */
   settle?(reservation: Reservation, outcome: Outcome): void | Promise<void>;
@@ -84,6 +89,8 @@ export interface PluginHooks {
   record?(entry: AccessRecord): void;
   /** Routes on the admin listener. */
   readonly routes?: readonly AdminRoute[];
+  /** Reads each of the attributes that the plugin declares, by name, when a rule compares it. */
+  readonly readAttributes?: Readonly<Record<string, AttributeReader>>;
 }
 
 /** What `inspect` may say: nothing, a denial (has `message`) or a rewrite (has `body`). */
@@ -96,6 +103,11 @@ export interface Plugin<Schema extends z.ZodType = z.ZodType> {
   readonly name: string;
   /** Schema of the plugin's own config; unknown keys are refused when it is a `z.strictObject`. */
   readonly config?: Schema;
+  /**
+   * Attributes that rules may compare. Declared here and not by `setup`, so that `tollgate check` knows them without
+   * setting anything up.
+   */
+  readonly attributes?: readonly AttributeDeclaration[];
   setup(host: Host, config: z.output<Schema>): PluginHooks;
 }
 

@@ -110,8 +110,11 @@ export class Providers {
     return target.price === null ? 0 : costNanoUsd(target.price, usage);
   }
 
-  /** Sends the call to the target; resolves, never rejects, when the outcome is known and the end is held back. */
-  send(call: ParsedCall, target: Target, res: ServerResponse): Promise<Forwarded> {
+  /**
+   * Sends the call to the target; resolves, never rejects, when the outcome is known and the end is held back.
+   * @param more headers for the answer, flat
+   */
+  send(call: ParsedCall, target: Target, res: ServerResponse, more: readonly string[]): Promise<Forwarded> {
     const dialled = this.#dialled.get(target.provider);
     if (dialled === undefined) throw new Error(`provider ${target.provider} has a target and no upstream`);
     const format = wireFormat(target.wire);
@@ -130,6 +133,7 @@ export class Providers {
       target.model,
       "x-tollgate-provider",
       target.provider,
+      ...more,
     ];
     return forward(dialled.context, { id, wire, path: door.path, headers, body, meter, answerHeaders }, res);
   }

@@ -1,13 +1,13 @@
 // The plugins of one generation of the gateway: set up together, started in order, stopped in reverse.
 import { SetupError } from "./errors.ts";
-import type { Host, PluginHooks } from "./plugin.ts";
+import type { AttributeDeclaration, Host, PluginHooks } from "./plugin.ts";
 import type { LoadedPlugin } from "./plugin-load.ts";
 import { suggest } from "./suggest.ts";
 
 export { type LoadedPlugin, loadPlugins, type PluginSources } from "./plugin-load.ts";
 
 /** The closed set of hooks. The compiler checks that it is the contract's. */
-const HOOKS: Readonly<Record<keyof PluginHooks, "function" | "list">> = {
+const HOOKS: Readonly<Record<keyof PluginHooks, "function" | "list" | "table">> = {
   start: "function",
   stop: "function",
   authenticate: "function",
@@ -17,6 +17,7 @@ const HOOKS: Readonly<Record<keyof PluginHooks, "function" | "list">> = {
   settle: "function",
   record: "function",
   routes: "list",
+  readAttributes: "table",
 };
 
 /** A plugin that is set up. Hooks are called on `hooks`, which may be an object with state. */
@@ -103,7 +104,7 @@ function setUp(plugin: LoadedPlugin["plugin"], config: unknown, host: Host): Act
   } catch (error) {
     throw wrap(`plugin \`${plugin.name}\` could not be set up`, error, 78);
   }
-  const problem = hooksProblem(hooks);
+  const problem = hooksProblem(hooks) ?? readersProblem(plugin.attributes ?? [], hooks.readAttributes ?? {});
   if (problem !== null) throw new SetupError(`plugin \`${plugin.name}\`: ${problem}`);
   return Object.freeze({ name: plugin.name, hooks });
 }
@@ -127,9 +128,21 @@ function hookProblem(name: string, value: unknown): string | null {
     const help = near === null ? `the hooks are ${Object.keys(HOOKS).join(", ")}` : `did you mean \`${near}\`?`;
     return `unknown hook \`${name}\`: ${help}`;
   }
-  const isList = HOOKS[name as keyof PluginHooks] === "list";
-  if (isList ? Array.isArray(value) : typeof value === "function") return null;
-  return `hook \`${name}\` is not a ${isList ? "list" : "function"}`;
+  const kind = HOOKS[name as keyof PluginHooks];
+  const fits = kind === "list" ? Array.isArray(value) : typeof value === (kind === "table" ? "object" : "function");
+  return fits && value !== null ? null : `hook \`${name}\` is not a ${kind}`;
+}
+
+/** Each attribute is declared and read: a rule that compares one that nobody reads would never be what it says. */
+function readersProblem(
+  declared: readonly AttributeDeclaration[],
+  readers: NonNullable<PluginHooks["readAttributes"]>,
+): string | null {
+  for (const { name } of declared) {
+    if (typeof readers[name] !== "function") return `the attribute \`${name}\` is declared and has no reader`;
+  }
+  const stray = Object.keys(readers).find((name) => !declared.some((one) => one.name === name));
+  return stray === undefined ? null : `the attribute \`${stray}\` has a reader and is not declared in \`attributes\``;
 }
 
 function wrap(what: string, error: unknown, exitCode: number, more = ""): SetupError {

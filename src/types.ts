@@ -243,6 +243,8 @@ export interface CostBound {
 export interface Reservation {
   /** Nano-USD held back, for the log; 0 when the plugin reserves something else. */
   readonly amountNanoUsd: number;
+  /** Headers for the provider's answer as it goes to the caller: name, value, name, value …, names in lower case. */
+  readonly headers?: readonly string[];
 }
 
 /** How a request ended. */

@@ -1,65 +1,68 @@
-// The budget plugin: holds back what a request may cost from every budget that applies, then charges what it did cost.
+// The budget plugin: holds back what a request may use of every budget and limit that applies, then charges what it did.
 import {
   type Call,
   type Decision,
   definePlugin,
   type Hold,
   type Host,
+  type Need,
+  type Outcome,
   type Principal,
   type Reservation,
   StoreError,
   z,
 } from "../../src/plugin.ts";
-import { quotasOf } from "./quotas.ts";
-import { exceeded, storeUnavailable, unpriced } from "./refusals.ts";
+import { BUDGET_ATTRIBUTES, withAttributes } from "./attributes.ts";
+import { limitHeaders, standingsOf } from "./limit-headers.ts";
+import { actualsOf, dearest, needsOf, type PricedBound } from "./quotas.ts";
+import { refused, storeUnavailable, unpriced } from "./refusals.ts";
 
-/** The most the ledger counts at once, about $9 million: a caller may ask for 10^12 answers, and a provider claim them. */
-const MOST_NANO_USD = Number.MAX_SAFE_INTEGER;
-
-/** A reservation and the ledger's hold behind it. */
+/** A reservation, the ledger's hold behind it and what it was decided by. */
 interface BudgetReservation extends Reservation {
   readonly hold: Hold;
+  readonly decision: Decision;
 }
 
 /**
- * Throws `model_unpriced` when an allowed target has no price, `budget_exceeded` when a budget cannot cover the
- * dearest of them, `store_unavailable` when the database cannot be written.
+ * Throws `model_unpriced` when an allowed target has no price, `budget_exceeded` or `rate_limit_exceeded` when a budget
+ * or a limit cannot cover the dearest of them, `store_unavailable` when the database cannot be written.
  */
 export default definePlugin({
   name: "budget",
   config: z.strictObject({}),
-  setup: (host) => ({
-    reserve: (call, principal, decision) => reserve(host, call, principal, decision),
-    settle: (reservation, outcome) => {
-      const costNanoUsd = outcome.usage === null ? 0 : Math.min(outcome.costNanoUsd, MOST_NANO_USD);
-      return host.ledger.settle((reservation as BudgetReservation).hold, costNanoUsd);
-    },
-  }),
+  attributes: BUDGET_ATTRIBUTES,
+  setup: (host) =>
+    withAttributes(host, {
+      reserve: (call, principal, decision) => reserve(host, call, principal, decision),
+      settle: (reservation, outcome) => settle(host, reservation as BudgetReservation, outcome),
+    }),
 });
 
 function reserve(host: Host, call: Call, principal: Principal, decision: Decision): BudgetReservation {
-  const amountNanoUsd = dearest(host, call, decision);
-  const answer = ask(host, principal, amountNanoUsd);
-  if (!answer.ok) throw exceeded(answer.refusal, amountNanoUsd, host.clock.nowMs());
-  return { amountNanoUsd, hold: answer.hold };
-}
-
-/** What the call can cost at the dearest allowed target, in nano-USD. */
-function dearest(host: Host, call: Call, decision: Decision): number {
-  let mostNanoUsd = 0;
-  for (const target of decision.targets) {
-    const { costNanoUsd } = host.costBound(call, target);
+  const bounds = decision.targets.map((target): PricedBound => {
+    const { costNanoUsd, ...tokens } = host.costBound(call, target);
     if (costNanoUsd === null) throw unpriced(target);
-    mostNanoUsd = Math.max(mostNanoUsd, costNanoUsd);
-  }
-  return Math.min(mostNanoUsd, MOST_NANO_USD);
+    return { ...tokens, costNanoUsd };
+  });
+  const most = dearest(bounds);
+  const answer = ask(host, needsOf(principal, decision, bounds, most));
+  if (!answer.ok) throw refused(answer.refusal, call.wire, host.clock.nowMs());
+  const { hold } = answer;
+  const amountNanoUsd = Math.min(most.costNanoUsd, Number.MAX_SAFE_INTEGER);
+  if (decision.quotas === undefined) return { amountNanoUsd, hold, decision };
+  const headers = limitHeaders(call.wire, standingsOf(host.ledger, hold), host.clock.nowMs());
+  return { amountNanoUsd, hold, decision, headers };
 }
 
-function ask(host: Host, principal: Principal, amountNanoUsd: number): ReturnType<Host["ledger"]["reserve"]> {
+function ask(host: Host, needs: readonly Need[]): ReturnType<Host["ledger"]["reserve"]> {
   try {
-    return host.ledger.reserve(quotasOf(principal), amountNanoUsd);
+    return host.ledger.reserve(needs);
   } catch (error) {
     if (error instanceof StoreError && error.code === "unavailable") throw storeUnavailable(error);
     throw error;
   }
+}
+
+function settle(host: Host, { hold, decision }: BudgetReservation, outcome: Outcome): Promise<void> {
+  return host.ledger.settle(hold, actualsOf(hold.needs, decision, outcome));
 }

@@ -1,5 +1,18 @@
-// A principal's budgets as the ledger's quotas.
-import type { Budget, BudgetWindow, Principal, Quota } from "../../src/plugin.ts";
+// What a call needs of the ledger: a principal's budgets and the rules' statements as quotas, each with the most it can use.
+import type {
+  Budget,
+  BudgetWindow,
+  CostBound,
+  Decision,
+  Need,
+  Outcome,
+  Principal,
+  Quota,
+  RuleQuota,
+} from "../../src/plugin.ts";
+
+/** The most the ledger counts at once, about $9 million: a caller may ask for 10^12 answers, and a provider claim them. */
+const MOST = Number.MAX_SAFE_INTEGER;
 
 const ADJECTIVES: Readonly<Record<BudgetWindow, string>> = {
   day: "daily",
@@ -8,6 +21,9 @@ const ADJECTIVES: Readonly<Record<BudgetWindow, string>> = {
   year: "yearly",
   total: "total",
 };
+
+/** A bound of a target that is priced. */
+export type PricedBound = CostBound & { readonly costNanoUsd: number };
 
 /** A principal is one object per key and version, so its quotas are worked out once. */
 const known = new WeakMap<Principal, readonly Quota[]>();
@@ -22,11 +38,73 @@ export function quotasOf(principal: Principal): readonly Quota[] {
   return quotas;
 }
 
+/** True for a `limit` or `budget` statement's quota, false for a principal's budget. */
+export function isRuleQuota(quota: Quota): quota is RuleQuota {
+  return "ruleId" in quota;
+}
+
+/**
+ * The budgets of the principal and the statements that apply at any of the allowed targets, with the most that the call
+ * can use of each: which target is dialled is not known yet.
+ * @param bounds of the decision's targets, in their order
+ * @param most the dearest of them: what the budgets are held to
+ */
+export function needsOf(
+  principal: Principal,
+  { targets, quotas }: Decision,
+  bounds: readonly PricedBound[],
+  most: PricedBound,
+): readonly Need[] {
+  const budgets = quotasOf(principal).map((quota) => ({ quota, amount: boundOf(quota, most) }));
+  if (quotas === undefined) return budgets;
+  const needs = new Map<string, Need>();
+  for (const [i, target] of targets.entries()) {
+    for (const quota of quotas.get(target) ?? []) {
+      const amount = Math.max(boundOf(quota, bounds[i] ?? most), needs.get(quota.id)?.amount ?? 0);
+      needs.set(quota.id, { quota, amount });
+    }
+  }
+  return [...budgets, ...needs.values()];
+}
+
+/** What was used of each need; null when the request never left. Statements of targets that were not dialled are void. */
+export function actualsOf(needs: readonly Need[], { quotas }: Decision, outcome: Outcome): readonly number[] | null {
+  if (outcome.kind === "not_sent") return null;
+  const applying = outcome.target === null ? undefined : quotas?.get(outcome.target);
+  return needs.map(({ quota }) => {
+    const applies = !isRuleQuota(quota) || applying?.some(({ id }) => id === quota.id) === true;
+    return applies ? actualOf(quota, outcome) : 0;
+  });
+}
+
+/** The most that any of them allows, field by field. */
+export function dearest(bounds: readonly PricedBound[]): PricedBound {
+  const [first] = bounds;
+  if (first !== undefined && bounds.length === 1) return first;
+  const most = (of: (bound: PricedBound) => number): number => Math.max(0, ...bounds.map(of));
+  return {
+    inputTokens: most((bound) => bound.inputTokens),
+    outputTokens: most((bound) => bound.outputTokens),
+    costNanoUsd: most((bound) => bound.costNanoUsd),
+  };
+}
+
+/** What a call can use of a quota of that unit. */
+export function boundOf({ unit }: Quota, { inputTokens, outputTokens, costNanoUsd }: PricedBound): number {
+  if (unit === "nano-usd") return Math.min(MOST, costNanoUsd);
+  return unit === "tokens" ? Math.min(MOST, inputTokens + outputTokens) : 1;
+}
+
+function actualOf({ unit }: Quota, { usage, costNanoUsd }: Outcome): number {
+  if (unit === "requests") return 1;
+  if (unit === "concurrent" || usage === null) return 0;
+  return Math.min(MOST, unit === "tokens" ? usage.inputTokens + usage.outputTokens : costNanoUsd);
+}
+
 function toQuota(budget: Budget): Quota {
   return Object.freeze({
     id: `budget:${budget.id}`,
     label: `${budget.scope} ${budget.subject.alias}'s ${ADJECTIVES[budget.window]} budget`,
-    scope: budget.scope,
     unit: "nano-usd",
     limit: budget.limitNanoUsd,
     window: budget.window,

@@ -15,6 +15,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "teams", load: async () => (await import("./teams.ts")).teams },
   { name: "orgs", load: async () => (await import("./orgs.ts")).orgs },
   { name: "usage", load: async () => (await import("./usage.ts")).usage },
+  { name: "ledger", load: async () => (await import("./ledger.ts")).ledger },
   { name: "config", load: async () => (await import("./config.ts")).config },
   { name: "test", load: async () => (await import("./test.ts")).test },
   { name: "explain", load: async () => (await import("./explain.ts")).explain },

@@ -81,7 +81,7 @@ async function run(argv: readonly string[], io: Io, findSurroundings: FindSurrou
   io.stderr.write(renderText(described.diagnostics));
   const scenario = principal === null ? described.scenario : { ...described.scenario, principal };
   try {
-    const explanation = explainScenario(withInline(checked, scenario.principal), scenario, vocabulary);
+    const explanation = explainScenario(withInline(checked, scenario.principal, catalogue), scenario, vocabulary);
     const text = values.json
       ? `${JSON.stringify(explanationJson(explanation), null, 2)}\n`
       : renderExplanation(explanation);

@@ -19,12 +19,18 @@ export interface RuleSurroundings {
 /** Finds the surroundings. @param config `--config`, or undefined. @throws SetupError 78 */
 export type FindSurroundings = (config: string | undefined, io: Io) => RuleSurroundings | Promise<RuleSurroundings>;
 
-/** The config's directory, providers and models. The database is not opened: it may be elsewhere. */
+/**
+ * The config's directory, providers and models, and the attributes of its plugins. The database is not opened: it may
+ * be elsewhere.
+ */
 export const configSurroundings: FindSurroundings = async (path, io) => {
   const { createCatalogue } = await import("../llm/catalogue.ts");
   const config = loadConfig({ path, cwd: io.cwd, env: io.env });
   const catalogue = createCatalogue({ ...config, nowMs: systemClock.nowMs() });
-  return { directory: config.rules.directory, catalogue };
+  const { attributesDeclaredBy } = await import("../gateway.ts");
+  const declared = await attributesDeclaredBy(config);
+  const names = { models: () => catalogue.models(), providers: () => catalogue.providers() };
+  return { directory: config.rules.directory, catalogue: { ...names, attributes: () => declared } };
 };
 
 /** Paths may stand anywhere among the options. @param valued the options that take a value */

@@ -72,7 +72,7 @@ async function list(argv: readonly string[], io: Io, find: FindSurroundings): Pr
   const { paths, rest } = partArguments(argv);
   const { values } = parseOptions(rest, { command: "rules list", options: { inline: { type: "boolean" } } });
   const { rules: ofFiles } = await read(paths, values.config, io, find);
-  const all = values.inline ? [...ofFiles, ...(await readKept(values.config, io))] : ofFiles;
+  const all = values.inline ? [...ofFiles, ...(await readKept(values.config, io, find))] : ofFiles;
   if (values.json) {
     const rows = all.map((rule) => ({
       where: whereOf(rule),
@@ -168,10 +168,10 @@ function byExample(models: readonly ModelChange[]): string[] {
 }
 
 /** The rules that are kept in the database. @throws SetupError 2 with the report when some have an error */
-async function readKept(config: string | undefined, io: Io): Promise<readonly CheckedRule[]> {
-  const all = await listKeptRules(config, io);
+async function readKept(config: string | undefined, io: Io, find: FindSurroundings): Promise<readonly CheckedRule[]> {
+  const [all, { catalogue }] = await Promise.all([listKeptRules(config, io), find(config, io)]);
   try {
-    return all.flatMap((rules) => boundRules(rules));
+    return all.flatMap((rules) => boundRules(rules, catalogue));
   } catch (error) {
     if (error instanceof InlineRulesError) throw new SetupError(error.report.trimEnd(), 2, error);
     throw error;

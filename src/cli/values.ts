@@ -1,7 +1,7 @@
 // Values on the command line: names, budgets, moments; and the same as JSON.
 import { parseDuration } from "../config/units.ts";
 import { formatUsd, parseUsd } from "../money.ts";
-import type { NewBudget } from "../store/store.ts";
+import type { Charge, NewBudget } from "../store/store.ts";
 import type { Budget, BudgetWindow } from "../types.ts";
 import { usage } from "./options.ts";
 
@@ -46,6 +46,11 @@ export function budgetText(budgets: readonly Pick<Budget, "limitNanoUsd" | "wind
     window === "total" ? `$${formatUsd(limitNanoUsd)} total` : `$${formatUsd(limitNanoUsd)} per ${window}`,
   );
   return texts.join(", ");
+}
+
+/** What was charged, for people: `$0.25`, `1200 tokens`. */
+export function amountText({ unit, amount }: Pick<Charge, "unit" | "amount">): string {
+  return unit === "nano-usd" ? `$${formatUsd(amount)}` : `${amount} ${unit}`;
 }
 
 /** ISO 8601 in UTC, or null. */

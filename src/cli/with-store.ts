@@ -3,10 +3,10 @@ import { systemClock } from "../clock.ts";
 import type { Config } from "../config/model.ts";
 import { loadConfig } from "../config.ts";
 import { SetupError } from "../errors.ts";
-import { formatUsd } from "../money.ts";
 import { openStore } from "../store/open.ts";
 import { type Store, StoreError, type StoreEvent } from "../store/store.ts";
 import type { Io } from "./command.ts";
+import { amountText } from "./values.ts";
 
 /**
  * Runs `work` on the config's database.
@@ -31,7 +31,7 @@ export async function withStore<T>(
 /** Whoever opens the database first after a crash charges what the dead process held, and is the only one to know. */
 function tell(event: StoreEvent, io: Io): void {
   if (event.kind !== "recovered") return;
-  const sums = event.charged.map(({ quota, amount }) => `$${formatUsd(amount)} to ${quota}`).join(", ");
+  const sums = event.charged.map((charge) => `${amountText(charge)} to ${charge.quota}`).join(", ");
   io.stderr.write(`a gateway (pid ${event.pid}) died: ${sums || "nothing"} is charged as unaccounted\n`);
 }
 

@@ -1,15 +1,18 @@
 // The quota engine: reservations come out of leases in memory, settlements go to the store in batches.
 import type { CounterChange, CounterState, LeaseWish, LedgerStore } from "../store/store.ts";
 import type { Clock } from "../types.ts";
-import { Lease } from "./lease.ts";
-import type { Hold, Ledger, Quota, Refusal, ReserveAnswer } from "./ledger.ts";
+import { startOfStep } from "./fixed-windows.ts";
+import type { Lease, StoreRefusal } from "./lease.ts";
+import { Leases } from "./leases.ts";
+import type { Balance, Hold, Ledger, Need, Quota, Refusal, ReserveAnswer, Standing } from "./ledger.ts";
+import { refusalOf } from "./refusal.ts";
 import { Windows } from "./windows.ts";
 
 /** What the engine works with. */
 export interface LedgerOptions {
   readonly store: LedgerStore;
   readonly clock: Clock;
-  /** IANA name of the zone that windows begin and end in, e.g. `Europe/Vienna`. */
+  /** IANA name of the zone that windows begin and end in where a quota names none, e.g. `Europe/Vienna`. */
   readonly timeZone: string;
 }
 
@@ -20,152 +23,188 @@ export function createLedger(options: LedgerOptions): Ledger {
 
 /** A hold with the leases that it came out of: it is charged to the windows it was reserved in. */
 class OpenHold implements Hold {
-  readonly amount: number;
+  readonly needs: readonly Need[];
   leases: readonly Lease[] | null;
 
-  constructor(amount: number, leases: readonly Lease[]) {
-    this.amount = amount;
+  constructor(needs: readonly Need[], leases: readonly Lease[]) {
+    this.needs = needs;
     this.leases = leases;
   }
 }
 
 const NOTHING_TO_WRITE = Promise.resolve();
+const NO_USES: StoreRefusal["uses"] = [];
 
 /** Every method either does all that it says or, when the store throws, leaves everything as it was. */
 class QuotaEngine implements Ledger {
   readonly #store: LedgerStore;
   readonly #clock: Clock;
   readonly #windows: Windows;
-  /** The current window's lease of each quota seen lately. */
-  readonly #leases = new Map<string, Lease>();
+  readonly #leases: Leases;
   #holdsOpen = 0;
 
   constructor({ store, clock, timeZone }: LedgerOptions) {
     this.#store = store;
     this.#clock = clock;
     this.#windows = new Windows(clock, timeZone);
+    this.#leases = new Leases(store, this.#windows);
+    this.#passTime();
   }
 
   get holdsOpen(): number {
     return this.#holdsOpen;
   }
 
-  reserve(quotas: readonly Quota[], amount: number): ReserveAnswer {
-    assertAmount(amount);
-    const leases = this.#leasesOf(quotas);
-    if (leases.every((lease) => lease.covers(amount))) {
-      this.#store.probe();
-    } else {
-      const refusal = this.#extend(leases, amount);
-      if (refusal !== null) return { ok: false, refusal };
+  reserve(needs: readonly Need[]): ReserveAnswer {
+    for (const { amount } of needs) assertAmount(amount);
+    for (;;) {
+      const leases = this.#leasesOf(needs);
+      const answer = coverAll(leases, needs) ? this.#store.probe() : this.#extend(leases, needs);
+      if (answer === BEHIND) continue;
+      if (answer !== undefined) return { ok: false, refusal: answer };
+      leases.forEach((lease, i) => {
+        lease.hold(amountOf(needs, i));
+      });
+      this.#holdsOpen += 1;
+      return { ok: true, hold: new OpenHold(needs, leases) };
     }
-    for (const lease of leases) lease.hold(amount);
-    this.#holdsOpen += 1;
-    return { ok: true, hold: new OpenHold(amount, leases) };
   }
 
-  settle(hold: Hold, actual: number): Promise<void> {
-    assertAmount(actual);
-    if (!(hold instanceof OpenHold) || hold.leases === null) throw new Error("A hold is settled once");
-    const { amount, leases } = hold;
-    const changes = leases.map((lease) => lease.settlement(amount, actual));
-    const written = this.#commit(changes, actual);
-    for (const [i, change] of changes.entries()) leases[i]?.settled(amount, change);
-    hold.leases = null;
+  settle(hold: Hold, actuals: readonly number[] | null): Promise<void> {
+    const leases = openLeasesOf(hold);
+    const changes = leases.map((lease, i) => changeOf(lease, hold, i, actuals));
+    const written = this.#commit(changes, actuals !== null);
+    changes.forEach((change, i) => {
+      leases[i]?.settled(amountOf(hold.needs, i), change);
+    });
+    (hold as OpenHold).leases = null;
     this.#holdsOpen -= 1;
     return written;
   }
 
-  releaseIdle(): void {
-    for (const [id, lease] of this.#leases) {
-      const change = lease.trim();
-      this.#release(lease, change);
-      if (lease.isEmpty) this.#leases.delete(id);
-    }
+  standing(hold: Hold, index: number): Standing {
+    const lease = openLeasesOf(hold)[index];
+    if (lease === undefined) throw new RangeError(`There is no need ${index}`);
+    const { quota, window, remaining } = lease;
+    return { remaining, resetsInMs: this.#windows.freedInMs(quota.window, window.freedMs) };
   }
 
-  /** The leases of distinct quotas, in the quotas' order. */
-  #leasesOf(quotas: readonly Quota[]): readonly Lease[] {
+  balance(quota: Quota): Balance {
+    const { index, span } = this.#windows.current(quota.window);
+    const { spent, leased } = this.#store.counter({ quota: quota.id, window: index }, span);
+    return { spent, reserved: leased - BigInt(this.#leases.freeOf(quota, index)) };
+  }
+
+  releaseIdle(): void {
+    this.#leases.releaseIdle();
+    this.#passTime();
+  }
+
+  /** No process stays behind the others for long, not even one that has no requests or has only just started. */
+  #passTime(): void {
+    const { steady } = this.#windows;
+    steady.catchUp(this.#store.passTime(steady.nowMs()));
+  }
+
+  /** The leases of distinct quotas, in the needs' order. */
+  #leasesOf(needs: readonly Need[]): readonly Lease[] {
     const leases: Lease[] = [];
-    for (const quota of quotas) {
-      const lease = this.#leaseOf(quota);
+    for (const { quota } of needs) {
+      const lease = this.#leases.of(quota);
       if (leases.includes(lease)) throw new Error(`Quota ${quota.id} is named twice`);
       leases.push(lease);
     }
     return leases;
   }
 
-  #leaseOf(quota: Quota): Lease {
-    const window = this.#windows.current(quota.window);
-    const lease = this.#leases.get(quota.id);
-    if (lease !== undefined && lease.window.index === window.index) return this.#withLimitOf(quota, lease);
-    if (lease !== undefined) {
-      this.#release(lease, lease.giveBack());
-      lease.isCurrent = false;
-    }
-    const fresh = new Lease(quota, window);
-    this.#leases.set(quota.id, fresh);
-    return fresh;
-  }
-
-  /** Slack that was granted under a higher limit goes back: the lower one decides about every further unit. */
-  #withLimitOf(quota: Quota, lease: Lease): Lease {
-    if (quota.limit < lease.quota.limit) {
-      this.#release(lease, lease.giveBack());
-      lease.keepNoSlack();
-    }
-    lease.quota = quota;
-    return lease;
-  }
-
-  /** Extends all leases that do not cover `amount`, in one call; or says which quota cannot. */
-  #extend(leases: readonly Lease[], amount: number): Refusal | null {
+  /** Extends all leases that do not cover their need, in one call; or says which quota cannot. */
+  #extend(leases: readonly Lease[], needs: readonly Need[]): Refusal | typeof BEHIND | undefined {
     const nowMs = this.#clock.monotonicMs();
-    const short = leases.filter((lease) => !lease.covers(amount));
+    const short: Lease[] = [];
     const wishes: LeaseWish[] = [];
-    for (const lease of short) {
-      const known = lease.knownRefusal(amount, nowMs);
-      if (known !== null) return refusalOf(lease, known);
-      const wish = lease.wish(amount);
-      if (wish === null) return refusalOf(lease, this.#store.counter(lease.counter));
+    for (const [i, lease] of leases.entries()) {
+      const need = needs[i] as Need;
+      if (lease.covers(need.amount)) continue;
+      const known = lease.knownRefusal(need.amount, nowMs);
+      if (known !== null) return refusalOf(need, lease, known, this.#windows);
+      const wish = lease.wish(need.amount);
+      if (wish === null) return refusalOf(need, lease, this.#asStoreSays(lease), this.#windows);
+      short.push(lease);
       wishes.push(wish);
     }
-    return this.#ask(short, wishes, nowMs);
+    return this.#ask(short, wishes, (lease) => needs[leases.indexOf(lease)] as Need);
   }
 
-  #ask(short: readonly Lease[], wishes: readonly LeaseWish[], nowMs: number): Refusal | null {
+  #ask(
+    short: readonly Lease[],
+    wishes: readonly LeaseWish[],
+    needOf: (lease: Lease) => Need,
+  ): Refusal | typeof BEHIND | undefined {
     const answer = this.#store.lease(wishes);
-    for (const [i, lease] of short.entries()) {
-      const wish = wishes[i];
-      if (wish === undefined) continue;
-      if (answer.ok) lease.extend(answer.granted[i] ?? 0, wish);
-      else if (i === answer.refused) {
-        lease.refuse(wish, answer.state, nowMs);
-        return refusalOf(lease, answer.state);
+    if (answer.ok) {
+      for (const [i, lease] of short.entries()) {
+        lease.extend(answer.granted[i] ?? 0, wishes[i] as LeaseWish, answer.states[i] as CounterState);
       }
+      return this.#catchUp(short, answer.states) ? BEHIND : undefined;
     }
-    return null;
+    const lease = short[answer.refused] as Lease;
+    if (this.#catchUp([lease], [answer.state])) return BEHIND;
+    const refusal = { state: answer.state, uses: this.#usesOf(lease) };
+    lease.refuse(wishes[answer.refused] as LeaseWish, refusal, this.#clock.monotonicMs());
+    return refusalOf(needOf(lease), lease, refusal, this.#windows);
   }
 
-  #release(lease: Lease, change: CounterChange): void {
-    if (change.release === 0) return;
-    this.#store.commit([change]);
-    lease.released(change);
+  /** Another process writes a later step of a sliding window: this one's time goes on to there. */
+  #catchUp(leases: readonly Lease[], states: readonly CounterState[]): boolean {
+    let isBehind = false;
+    for (const [i, { quota, window }] of leases.entries()) {
+      const newest = states[i]?.newest ?? null;
+      if (newest === null || newest <= window.index || typeof quota.window === "string") continue;
+      if (quota.window.kind !== "sliding") continue;
+      isBehind = this.#windows.steady.catchUp(startOfStep(quota.window.durationMs, newest)) || isBehind;
+    }
+    return isBehind;
+  }
+
+  #asStoreSays(lease: Lease): StoreRefusal {
+    return { state: this.#store.counter(lease.counter, lease.window.span), uses: this.#usesOf(lease) };
+  }
+
+  #usesOf({ quota, window: { span } }: Lease): StoreRefusal["uses"] {
+    return span === null ? NO_USES : this.#store.uses(quota.id, span);
   }
 
   /** What was used is waited for where no quota counts it too: the request's row is written in the same batch. */
-  #commit(changes: readonly CounterChange[], actual: number): Promise<void> {
+  #commit(changes: readonly CounterChange[], isUsed: boolean): Promise<void> {
     const needed = changes.filter((change) => change.spend > 0 || change.release > 0);
-    return needed.length === 0 && actual === 0 ? NOTHING_TO_WRITE : this.#store.commit(needed);
+    return needed.length === 0 && !isUsed ? NOTHING_TO_WRITE : this.#store.commit(needed);
   }
 }
 
-/** The counter's state less this process's own slack, which is not held for any request. */
-function refusalOf(lease: Lease, { spent, leased }: CounterState): Refusal {
-  return { quota: lease.quota, spent, reserved: leased - BigInt(lease.free), resetsMs: lease.window.resetsMs };
+/** This process was behind in time, and has caught up: ask again. */
+const BEHIND = Symbol("behind");
+
+function coverAll(leases: readonly Lease[], needs: readonly Need[]): boolean {
+  return leases.every((lease, i) => lease.covers(amountOf(needs, i)));
 }
 
-function assertAmount(amount: number): void {
-  if (Number.isSafeInteger(amount) && amount >= 0) return;
+/** What settling the hold's need `i` writes. What is in flight ends with the request: nothing of it is ever spent. */
+function changeOf(lease: Lease, hold: Hold, i: number, actuals: readonly number[] | null): CounterChange {
+  const actual = actuals === null ? 0 : actuals[i];
+  assertAmount(actual);
+  return lease.settlement(amountOf(hold.needs, i), lease.quota.unit === "concurrent" ? 0 : actual);
+}
+
+function openLeasesOf(hold: Hold): readonly Lease[] {
+  if (hold instanceof OpenHold && hold.leases !== null) return hold.leases;
+  throw new Error("A hold is settled once");
+}
+
+function amountOf(needs: readonly Need[], i: number): number {
+  return needs[i]?.amount ?? 0;
+}
+
+function assertAmount(amount: number | undefined): asserts amount is number {
+  if (Number.isSafeInteger(amount) && (amount as number) >= 0) return;
   throw new RangeError(`An amount must be a whole number from 0 to 2^53 - 1, not ${amount}`);
 }

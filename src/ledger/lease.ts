@@ -1,5 +1,5 @@
 // One process's lease on one counter: what it took from the store and what of it is held for open requests.
-import type { CounterChange, CounterId, CounterState, LeaseWish } from "../store/store.ts";
+import type { CounterChange, CounterId, CounterState, LeaseWish, WindowUse } from "../store/store.ts";
 import type { Quota } from "./ledger.ts";
 import type { Window } from "./windows.ts";
 
@@ -8,11 +8,17 @@ const HEAT_MAX = 32;
 /** A refusal by the store is believed this long: another process may give something back. */
 const REFUSAL_TTL_MS = 100;
 
-interface KnownRefusal {
+/** What the store said when it refused. */
+export interface StoreRefusal {
+  readonly state: CounterState;
+  /** For a sliding window: what of each step is taken, earliest first. */
+  readonly uses: readonly WindowUse[];
+}
+
+interface KnownRefusal extends StoreRefusal {
   readonly need: number;
   readonly limit: bigint;
   readonly untilMs: number;
-  readonly state: CounterState;
 }
 
 /**
@@ -24,8 +30,9 @@ interface KnownRefusal {
  * process sits on the last of a quota.
  */
 export class Lease {
-  /** The quota as it was last asked for: its limit and label may change, its id does not. */
-  quota: Quota;
+  #quota: Quota;
+  /** Most slack that is ever kept: of a small limit, such as three slots, none. */
+  #slackTop: number;
   readonly window: Window;
   /** False once the quota has moved on to another window: then nothing is kept. */
   isCurrent = true;
@@ -38,10 +45,29 @@ export class Lease {
   #usedSinceTrim = false;
   #unit = 1;
   #refusal: KnownRefusal | null = null;
+  /** What nobody holds a lease on, by the store's last answer and what this process gave back since. */
+  #left = 0;
 
-  constructor(quota: Quota, window: Window) {
-    this.quota = quota;
+  /** @param before the quota's lease on its window before, whose demand goes on */
+  constructor(quota: Quota, window: Window, before: Lease | null = null) {
+    this.#quota = quota;
+    this.#slackTop = slackTopOf(quota);
     this.window = window;
+    if (before === null) return;
+    this.#heat = before.#heat;
+    this.#unit = before.#unit;
+    this.#usedSinceTrim = before.#usedSinceTrim;
+  }
+
+  /** The quota as it was last asked for: its limit and label may change, its id does not. */
+  get quota(): Quota {
+    return this.#quota;
+  }
+
+  set quota(quota: Quota) {
+    if (quota.limit !== this.#quota.limit) this.#left += Number(quota.limit - this.#quota.limit);
+    this.#quota = quota;
+    this.#slackTop = slackTopOf(quota);
   }
 
   /** The counter that this is a lease on. */
@@ -52,6 +78,16 @@ export class Lease {
   /** What can be reserved without asking the store. */
   get free(): number {
     return this.#granted - this.#reserved;
+  }
+
+  /** What can still be reserved by anyone, as far as this process knows. */
+  get remaining(): number {
+    return Math.max(0, this.#left + this.free);
+  }
+
+  /** True while a hold is open on it. */
+  get isHeld(): boolean {
+    return this.#holds > 0;
   }
 
   /** True when nothing is leased and no hold is open, not even one of 0: it can be forgotten. */
@@ -78,27 +114,30 @@ export class Lease {
     const most = Number.MAX_SAFE_INTEGER - this.#granted;
     if (need > most) return null;
     const want = Math.min(need + this.#slackWanted(amount), most);
-    return { quota: this.quota.id, window: this.window.index, limit: this.quota.limit, need, want };
+    const { index: window, span, expiresMs } = this.window;
+    const { id, unit, limit } = this.quota;
+    return { quota: id, window, unit, limit, need, want, span, expiresMs };
   }
 
-  /** The store granted this much more for the wish. */
-  extend(granted: number, wish: LeaseWish): void {
+  /** The store granted this much more for the wish; `state` is the counter as it was before. */
+  extend(granted: number, wish: LeaseWish, state: CounterState): void {
     this.#granted += granted;
+    this.#left = Number(wish.limit - state.spent - state.leased) - granted;
     this.#slackMax = granted < wish.want ? granted - wish.need : Number.MAX_SAFE_INTEGER;
     this.#heat = Math.min(Math.max(this.#heat * 2, 1), HEAT_MAX);
     this.#refusal = null;
   }
 
   /** The store refused this wish. */
-  refuse({ need, limit }: LeaseWish, state: CounterState, nowMs: number): void {
-    this.#refusal = { need, limit, state, untilMs: nowMs + REFUSAL_TTL_MS };
+  refuse({ need, limit }: LeaseWish, { state, uses }: StoreRefusal, nowMs: number): void {
+    this.#refusal = { need, limit, state, uses, untilMs: nowMs + REFUSAL_TTL_MS };
   }
 
-  /** The counter as it was when the store last refused, while that refusal also answers this request; else null. */
-  knownRefusal(amount: number, nowMs: number): CounterState | null {
+  /** What the store said when it last refused, while that also answers this request; else null. */
+  knownRefusal(amount: number, nowMs: number): StoreRefusal | null {
     const known = this.#refusal;
     if (known === null || nowMs >= known.untilMs || known.limit !== this.quota.limit) return null;
-    return amount - this.free >= known.need ? known.state : null;
+    return amount - this.free >= known.need ? known : null;
   }
 
   /** What settling a hold of `amount` with `actual` writes; changes nothing yet. */
@@ -136,6 +175,7 @@ export class Lease {
   /** The change is in the store's queue. */
   released(change: CounterChange): void {
     this.#granted -= change.release;
+    this.#left += change.release - change.spend;
     this.#refusal = null;
   }
 
@@ -150,10 +190,15 @@ export class Lease {
   }
 
   #slackWanted(amount: number): number {
-    return (this.#heat >> 1) * Math.max(amount, 1);
+    return Math.min((this.#heat >> 1) * Math.max(amount, 1), this.#slackTop);
   }
 
   #change(spend: number, release: number): CounterChange {
-    return { quota: this.quota.id, window: this.window.index, spend, release };
+    return { quota: this.quota.id, window: this.window.index, spend, release, expiresMs: this.window.expiresMs };
   }
+}
+
+/** An eighth of the limit, as of what is left: see store/grant.ts. */
+function slackTopOf({ limit }: Quota): number {
+  return Number(limit / 8n);
 }

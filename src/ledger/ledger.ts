@@ -1,33 +1,45 @@
 // What the ledger offers the rest of the gateway: reserve an upper bound on every quota that applies, then settle once.
-import type { BudgetWindow } from "../types.ts";
+import type { BudgetWindow, QuotaUnit, QuotaWindow } from "../types.ts";
 
-/** One thing that is counted against a limit. Today's unit is nano-USD; tokens and requests come the same way. */
+/** One thing that is counted against a limit: a budget of an account, or a `RuleQuota`. */
 export interface Quota {
   /** Stable name of the counter, e.g. `budget:bud_123`. */
   readonly id: string;
   /** What people call it, for the refusal: `team ml's monthly budget`. */
   readonly label: string;
-  readonly scope: "key" | "team" | "user" | "org";
-  readonly unit: "nano-usd";
+  readonly unit: QuotaUnit;
   readonly limit: bigint;
-  readonly window: BudgetWindow;
+  /** A period by its name alone is a calendar window in the ledger's own time zone. */
+  readonly window: BudgetWindow | QuotaWindow;
+}
+
+/** What a request may use of a quota. */
+export interface Need {
+  readonly quota: Quota;
+  /** The most it can use, in the quota's unit: an integer >= 0. */
+  readonly amount: number;
 }
 
 /** A successful reservation: held until `settle` is called with it, once. */
 export interface Hold {
-  /** Held in each of the quotas, in their unit. */
-  readonly amount: number;
+  /** What is held, in the order that was asked for. */
+  readonly needs: readonly Need[];
 }
 
 /** Why a reservation was refused. */
 export interface Refusal {
-  readonly quota: Quota;
-  /** Committed spend of the window, in the quota's unit. */
+  readonly need: Need;
+  /** Committed use of the window, in the quota's unit. */
   readonly spent: bigint;
   /** Held for requests in flight, here and in other processes. */
   readonly reserved: bigint;
-  /** When the window ends, milliseconds since the epoch; null for `total`. */
+  /** When nothing that is counted now counts any more, milliseconds since the epoch; null for `total` and in flight. */
   readonly resetsMs: number | null;
+  /**
+   * In how many milliseconds the need fits, when requests in flight use all that is held for them and no other comes;
+   * null when that cannot be said (`total`, in flight) or is never (the need alone is above the limit).
+   */
+  readonly fitsInMs: number | null;
 }
 
 /** The answer to `reserve`. */
@@ -35,21 +47,42 @@ export type ReserveAnswer =
   | { readonly ok: true; readonly hold: Hold }
   | { readonly ok: false; readonly refusal: Refusal };
 
+/** What is left of a quota, as far as this process knows: what others took since it last asked the store is not in it. */
+export interface Standing {
+  /** limit - spent - reserved, in the quota's unit; never below 0. A float beyond 2^53. */
+  readonly remaining: number;
+  /** In how many milliseconds all of the limit is there again if nothing more is used; null for `total` and in flight. */
+  readonly resetsInMs: number | null;
+}
+
+/** What is used of a quota in the window that is open now. */
+export interface Balance {
+  /** Committed, in the quota's unit. */
+  readonly spent: bigint;
+  /** Held for requests in flight, here and in other processes. */
+  readonly reserved: bigint;
+}
+
 /** The quota engine. */
 export interface Ledger {
   /**
-   * Holds `amount` (an integer >= 0) in every quota, or in none; refused when spent + reserved + amount > limit.
-   * Without quotas it only asks that the database can be written. Throws a `StoreError` `unavailable` when it cannot,
-   * a RangeError when the amount is no such integer.
+   * Holds what is needed of every quota, or nothing; refused when spent + reserved + amount > limit.
+   * Without needs it only asks that the database can be written. Throws a `StoreError` `unavailable` when it cannot,
+   * a RangeError when an amount is no such integer.
    */
-  reserve(quotas: readonly Quota[], amount: number): ReserveAnswer;
+  reserve(needs: readonly Need[]): ReserveAnswer;
   /**
-   * Charges the actual amount (it may be more than was held: it is posted in full) and frees the rest.
-   * 0 voids the hold. The promise resolves when the charge is on disk; it is shared by all that settle in this turn.
-   * Calling twice with one hold throws.
+   * Charges the actual amounts, in the order of the hold's needs, and frees the rest. One may be more than was held: it
+   * is posted in full. Of a quota in flight everything is given back, whatever the amount. null voids the hold: all is
+   * given back, nothing was used. The promise resolves when the charge is on disk; it is shared by all that settle in
+   * this turn. Calling twice with one hold throws.
    */
-  settle(hold: Hold, actual: number): Promise<void>;
-  /** Gives idle slack back to the store. Called every second or so, with the store's heartbeat. */
+  settle(hold: Hold, actuals: readonly number[] | null): Promise<void>;
+  /** What is left of the quota of the hold's need `index`, in the window that it is charged to; for an open hold. */
+  standing(hold: Hold, index: number): Standing;
+  /** Asks the database (some 10 us). Throws `unavailable`. */
+  balance(quota: Quota): Balance;
+  /** Gives idle slack back to the store and lets it forget what no limit needs. Called every second or so. */
   releaseIdle(): void;
   /** How many holds are not yet settled, for drains and tests. */
   readonly holdsOpen: number;

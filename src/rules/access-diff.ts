@@ -75,8 +75,8 @@ function groupsOf(targets: readonly Target[], leaves: readonly Leaf[]): Target[]
   const byModel = leaves.filter(({ ref }) => ref.attribute.fixedBy === "model");
   const groups = new Map<string, Target[]>();
   for (const target of targets) {
-    const truths = byModel.map(({ ref, test }) =>
-      holds(test, ref.attribute.fixedBy === "model" ? ref.attribute.read(target) : null),
+    const truths = byModel.map(({ ref: { attribute }, test }) =>
+      holds(test, attribute.fixedBy === "model" && attribute.outside === undefined ? attribute.read(target) : null),
     );
     const key = `${target.outputTokensMax} ${truths.join("")}`;
     const group = groups.get(key);

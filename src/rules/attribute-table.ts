@@ -2,6 +2,7 @@
 import type { Call, Principal, Subject, Target } from "../types.ts";
 import type { Attribute, ValueType } from "./attributes.ts";
 import type { Vocabulary } from "./catalogue.ts";
+import { estimateAttributes } from "./estimate-attributes.ts";
 import type { Fact } from "./facts.ts";
 import { type LocalTime, WEEKDAYS } from "./local-time.ts";
 import * as request from "./request-facts.ts";
@@ -86,7 +87,7 @@ const TABLE: readonly Attribute[] = [
   byModel(
     "price",
     "price",
-    "the larger of input and output, without a surcharge for long prompts; unknown when unpriced",
+    "the base rate, the larger of input and output; some models charge more for long prompts; unknown when unpriced",
     ({ price }) => (price === null ? undefined : Math.max(price.inputPicoUsd, price.outputPicoUsd)),
     { mayLack: true },
   ),
@@ -145,6 +146,7 @@ const TABLE: readonly Attribute[] = [
   ),
   byRequest("messages.count", "number", "0 where there are none", (call) => request.messageCountOf(call)),
   byRequest("request.bytes", "bytes", "size of the body", (call) => call.body.length),
+  ...estimateAttributes(null),
   byRequest(
     "header",
     "name",
@@ -171,18 +173,8 @@ const TABLE: readonly Attribute[] = [
   byNow("weekday", "weekday", WEEKDAYS.join(", "), (local) => local.weekday),
 ];
 
-/** Every attribute by name. */
+/** Every attribute that the language itself has, by name. */
 export const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map(TABLE.map((entry) => [entry.name, entry]));
-
-/** Attributes of the language that this version cannot read. */
-export const LATER_ATTRIBUTES: ReadonlySet<string> = new Set([
-  "tokens.input",
-  "cost.estimate",
-  "budget.spent",
-  "budget.remaining",
-  "requests.rate",
-  "concurrency",
-]);
 
 /** Headers that carry credentials: no rule may read them, so that none can end up in an answer or a log. */
 export const SECRET_HEADERS: ReadonlySet<string> = new Set([

@@ -9,7 +9,9 @@ export type ValueType =
   | "name"
   | "bool"
   | "number"
+  | "money"
   | "price"
+  | "percent"
   | "tokens"
   | "bytes"
   | "duration"
@@ -20,10 +22,16 @@ export type ValueType =
 
 /** How an attribute is read, by what fixes its value. */
 type Reader =
-  | { readonly fixedBy: "model"; read(target: Target): Fact }
-  | { readonly fixedBy: "key"; read(principal: Principal): Fact }
-  | { readonly fixedBy: "request"; read(call: Call, target: Target, param: string): Fact }
-  | { readonly fixedBy: "now"; read(local: LocalTime, nowMs: number, principal: Principal): Fact };
+  | { readonly fixedBy: "model"; readonly outside?: undefined; read(target: Target): Fact }
+  | { readonly fixedBy: "key"; readonly outside?: undefined; read(principal: Principal): Fact }
+  | { readonly fixedBy: "request"; readonly outside?: undefined; read(call: Call, target: Target, param: string): Fact }
+  | {
+      readonly fixedBy: "now";
+      readonly outside?: undefined;
+      read(local: LocalTime, nowMs: number, principal: Principal): Fact;
+    }
+  /** Read by others (see outside-attributes.ts). What model or key fix is read before there is a call. */
+  | { readonly fixedBy: "model" | "key" | "request" | "now"; readonly outside: (facts: Bound | Facts) => Fact };
 
 /** One attribute of the language. */
 export type Attribute = Reader & {
@@ -39,6 +47,8 @@ export type Attribute = Reader & {
   readonly optional?: boolean;
   /** Someone or something with an alias and an id: its value is both. */
   readonly isSubject?: boolean;
+  /** The same as a percentage: what it is read as when it is compared with one. */
+  readonly share?: Attribute;
   /** Known values: `closed` ones are all there is, others only draw a warning. */
   readonly known?: { readonly closed: boolean; values(vocabulary: Vocabulary): ReadonlySet<string> };
 };
@@ -57,14 +67,18 @@ export interface AttributeRef {
 /** Reads an attribute that model or key fix. */
 export function readBound(ref: AttributeRef, bound: Bound): Fact {
   const { attribute } = ref;
+  if (attribute.outside !== undefined) return attribute.outside(bound);
   if (attribute.fixedBy === "model") return attribute.read(bound.target);
   if (attribute.fixedBy === "key") return attribute.read(bound.principal);
   throw new Error(`${attribute.name} is not fixed by model or key`);
 }
 
-/** Reads any attribute. */
+/** Reads any attribute. Of a described request, what others read is what is given of it, else unknown. */
 export function readFact(ref: AttributeRef, facts: Facts): Fact {
   const { attribute } = ref;
+  if (attribute.outside !== undefined) {
+    return facts.given === undefined ? attribute.outside(facts) : facts.given.get(attribute.name);
+  }
   if (attribute.fixedBy === "request") return attribute.read(facts.call, facts.target, ref.param ?? "");
   if (attribute.fixedBy === "now") return attribute.read(ref.zone.at(facts.nowMs), facts.nowMs, facts.principal);
   return readBound(ref, facts);

@@ -1,5 +1,7 @@
 // What the checker asks about the world around the rules.
 import type { Target } from "../types.ts";
+import { ATTRIBUTES } from "./attribute-table.ts";
+import type { Attribute } from "./attributes.ts";
 
 /** Known names, for warnings and did-you-mean. A list that is left out or empty is not checked against. */
 export interface RuleCatalogue {
@@ -11,6 +13,8 @@ export interface RuleCatalogue {
   teams?(): Iterable<string>;
   /** Aliases and ids. */
   keys?(): Iterable<string>;
+  /** Attributes that others read, beside those of the table and instead of those of the same name. */
+  attributes?(): Iterable<Attribute>;
 }
 
 /** The catalogue's names as sets, made once per load. */
@@ -21,6 +25,8 @@ export interface Vocabulary {
   readonly providers: ReadonlySet<string>;
   readonly teams: ReadonlySet<string>;
   readonly keys: ReadonlySet<string>;
+  /** All attributes by name. */
+  readonly attributes: ReadonlyMap<string, Attribute>;
 }
 
 /** Reads a catalogue's names. */
@@ -35,5 +41,7 @@ export function vocabularyOf(catalogue: RuleCatalogue): Vocabulary {
   }
   const models = new Set(targets.keys());
   const teams = new Set(catalogue.teams?.() ?? []);
-  return { targets, models, providers, teams, keys: new Set(catalogue.keys?.() ?? []) };
+  const attributes = new Map(ATTRIBUTES);
+  for (const attribute of catalogue.attributes?.() ?? []) attributes.set(attribute.name, attribute);
+  return { targets, models, providers, teams, keys: new Set(catalogue.keys?.() ?? []), attributes };
 }

@@ -1,9 +1,10 @@
 // Resolves attributes by name, and says why one cannot be read.
 import type { AttributeNode, Operand } from "./ast.ts";
-import { ATTRIBUTES, LATER_ATTRIBUTES, SECRET_HEADERS } from "./attribute-table.ts";
+import { SECRET_HEADERS } from "./attribute-table.ts";
 import type { AttributeRef } from "./attributes.ts";
 import type { CheckSet, Place } from "./check-context.ts";
 import type { Code } from "./diagnostics.ts";
+import type { Dimension } from "./literal.ts";
 import { near } from "./mistakes.ts";
 import { quote } from "./syntax-error.ts";
 
@@ -17,11 +18,16 @@ export class AttributeChecker {
     this.place = place;
   }
 
-  /** An attribute by its name; null after a finding. `hour` compared with a time of day is read as `time`. */
+  /**
+   * An attribute by its name; null after a finding. `hour` compared with a time of day is read as `time`, money compared
+   * with a percentage as a share, where it has one.
+   */
   resolve(node: AttributeNode, against?: Operand): AttributeRef | null {
-    const isTime = against?.kind === "literal" && against.literal.dimension === "time";
-    const attribute = ATTRIBUTES.get(node.name === "hour" && isTime ? "time" : node.name);
-    if (attribute === undefined) return this.unknown(node);
+    const dimension = dimensionOf(against);
+    const isTime = node.name === "hour" && dimension === "time";
+    const named = this.set.vocabulary.attributes.get(isTime ? "time" : node.name);
+    if (named === undefined) return this.unknown(node);
+    const attribute = dimension === "percent" ? (named.share ?? named) : named;
     const { zone } = this.place;
     if (!attribute.takesParam) {
       if (node.param === null) return { attribute, param: null, text: node.name, zone };
@@ -47,15 +53,9 @@ export class AttributeChecker {
   }
 
   private unknown(node: AttributeNode): null {
-    if (LATER_ATTRIBUTES.has(node.name)) {
-      return this.fail(
-        node,
-        "E212",
-        `${quote(node.name)} cannot be read by this version of tollgate yet`,
-        "take it out until it can",
-      );
-    }
-    const help = near(node.name, ATTRIBUTES.keys()) ?? "attributes are listed in rules/README.md";
+    const help =
+      near(node.name, this.set.vocabulary.attributes.keys()) ??
+      "rules/README.md lists them; plugins of the config bring more";
     return this.fail(node, "E201", `unknown attribute ${quote(node.name)}`, help);
   }
 
@@ -63,4 +63,11 @@ export class AttributeChecker {
     this.set.report(this.place, node.span, code, message, help);
     return null;
   }
+}
+
+/** What the value measures that an attribute is compared with; of several the first says it. */
+function dimensionOf(against: Operand | undefined): Dimension | "ip" | null {
+  if (against?.kind === "list") return dimensionOf(against.items[0]);
+  if (against?.kind === "range") return dimensionOf(against.low);
+  return against?.kind === "literal" ? against.literal.dimension : null;
 }

@@ -19,7 +19,7 @@ const CLOCK = new Set(["time", "hour", "day", "date", "weekday"]);
 const SETS = new Set(["role", "tag", "header"]);
 /** Lists that a test makes up are no longer than this. */
 const COUNT_MAX = 10_000;
-/** Numbers that need not be whole. */
+/** Numbers that need not be whole; what others read need not either. */
 const FRACTIONS = new Set(["temperature"]);
 const LEAST = new Map([
   ["n", 1],
@@ -114,7 +114,9 @@ class GivenChecker {
   }
 
   private several(ref: AttributeRef, items: readonly Value[], span: Value["span"]): Given | null {
-    if (!SETS.has(ref.attribute.name)) return this.fail(span, `a request has one ${quote(ref.text)}`, "give one value");
+    const isSet =
+      SETS.has(ref.attribute.name) || (ref.attribute.type === "name" && ref.attribute.outside !== undefined);
+    if (!isSet) return this.fail(span, `a request has one ${quote(ref.text)}`, "give one value");
     const values = items.map((item) => this.value(ref, item));
     return values.includes(null) ? null : { ref, value: values.map(String) };
   }
@@ -133,9 +135,10 @@ class GivenChecker {
     if (type === "ip") return this.address(ref, value);
     const number = this.values.number(ref.attribute, value, this.place);
     if (number === null) return null;
+    const isFraction = FRACTIONS.has(name) || ref.attribute.outside !== undefined;
     const least = LEAST.get(name) ?? 0;
     const most = MOST.get(name) ?? Number.MAX_SAFE_INTEGER;
-    if (number >= least && number <= most && (FRACTIONS.has(name) || Number.isInteger(number))) return number;
+    if (number >= least && number <= most && (isFraction || Number.isInteger(number))) return number;
     const range = MOST.has(name) ? `from ${least} to ${MOST.get(name)}` : `at least ${least}`;
     return this.fail(value.span, `${quote(ref.text)} is never ${quote(value.text)}`, `a whole number, ${range}`);
   }

@@ -19,7 +19,9 @@ const PRICE_MAX = 1_000_000_000;
 /** Dimensions that a type takes beside its own: a bare number counts in the attribute's unit. */
 const TAKES: Partial<Record<ValueType, readonly Dimension[]>> = {
   number: ["number"],
+  money: ["money"],
   price: ["price", "number"],
+  percent: ["percent"],
   tokens: ["tokens", "number"],
   bytes: ["bytes", "number"],
   duration: ["duration"],
@@ -85,7 +87,7 @@ export class ValueChecker {
     }
     const what = value.kind === "literal" ? PLAIN_DIMENSION[value.literal.dimension] : "a name";
     const message = `${quote(attribute.name)} is ${PLAIN[attribute.type]}, ${quote(value.text)} is ${what}`;
-    return this.fail(value.span, "E204", message, unitHelp(attribute.type, value), at);
+    return this.fail(value.span, "E204", message, unitHelp(attribute, value), at);
   }
 
   /** Values of an operand other than a range: those of a list, or the one that it is. */

@@ -1,5 +1,4 @@
 // A request described on a command line, `model=gpt-4 team=interns`: read as the `given` of a test.
-import { ATTRIBUTES } from "./attribute-table.ts";
 import type { Vocabulary } from "./catalogue.ts";
 import { CheckSet } from "./check-context.ts";
 import { addTest } from "./check-test.ts";
@@ -25,7 +24,9 @@ export function describe(facts: readonly string[], vocabulary: Vocabulary, nowMs
     value: fact.slice(fact.indexOf("=") + 1),
   }));
   const at = parts.find(({ name }) => name === "at");
-  const given = parts.filter(({ name }) => name !== "at").map(({ name, value }) => `${name} ${valueText(name, value)}`);
+  const given = parts
+    .filter(({ name }) => name !== "at")
+    .map(({ name, value }) => `${name} ${valueText(vocabulary, name, value)}`);
   const lines = given.length === 0 ? "" : `  given ${given.join(",\n    ")}\n`;
   const text = `test "request" ${at === undefined ? "" : `at ${at.value} `}{\n${lines}  expect allow\n}\n`;
   const source = { name: "request", label: "request", text };
@@ -45,8 +46,8 @@ export function describe(facts: readonly string[], vocabulary: Vocabulary, nowMs
 }
 
 /** Names are quoted, so that a shell word may hold anything; numbers and the like are left as they are. */
-function valueText(name: string, value: string): string {
-  const attribute = ATTRIBUTES.get(name.replace(/\[.*$/s, ""));
+function valueText({ attributes }: Vocabulary, name: string, value: string): string {
+  const attribute = attributes.get(name.replace(/\[.*$/s, ""));
   if (attribute?.type !== "name") return value;
   const isSet = attribute.name === "role" || attribute.name === "tag";
   const quoted = (isSet ? value.split(",") : [value]).map((one) => JSON.stringify(one.trim()));

@@ -30,7 +30,6 @@ export const CODES = Object.freeze({
   E209: "an `@name` is made twice",
   E210: "an `@name` is made of itself",
   E211: "`only` does not say what",
-  E212: "an attribute that this version cannot read yet",
   E213: "a language version that this version does not read",
   E214: "no such time zone, or two of them in one file",
   E215: "a header that rules may not read",
@@ -56,7 +55,7 @@ export const CODES = Object.freeze({
   W310: "a rule that another one covers",
   W311: "`only` rules that leave no model",
   W312: "conditions that never hold together",
-  W313: "a counter that a caller picks",
+  W316: "a counter that a caller picks",
   I401: "a live `deny` or `only` that no `test` meets",
 } as const);
 

@@ -65,8 +65,10 @@ class RuleEngine implements RuleService {
   constructor(options: RuleServiceOptions) {
     this.options = options;
     this.nowMs = () => options.clock.nowMs();
-    this.inline = new InlineRuleSets(({ scope, subject }, report) =>
-      options.log?.error({ scope, subject, report }, "rules kept on an account are broken: its requests are denied"),
+    this.inline = new InlineRuleSets(
+      ({ scope, subject }, report) =>
+        options.log?.error({ scope, subject, report }, "rules kept on an account are broken: its requests are denied"),
+      options.catalogue,
     );
   }
 

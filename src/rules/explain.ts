@@ -6,7 +6,6 @@ import type { CheckedDefault, CheckedRule, CheckedSet } from "./checked.ts";
 import { type ExplainedRule, explainRule } from "./explain-rule.ts";
 import { UNKNOWN, YES } from "./facts.ts";
 import { type Flip, nearestFlips } from "./flip.ts";
-import { quotaFor } from "./quotas.ts";
 import { factsOf, verdictsOf } from "./run-tests.ts";
 import type { Scenario } from "./scenario.ts";
 import { lineText, positionAt, whereOf } from "./source.ts";
@@ -41,18 +40,21 @@ export interface Explanation {
 /** Decides a scenario by the plain walk and says why. */
 export function explain(set: CheckedSet, scenario: Scenario, vocabulary: Pick<Vocabulary, "targets">): Explanation {
   const verdicts = verdictsOf(set, scenario);
+  const decision = decisionOf(verdicts, (target) => factsOf(scenario, target), 0);
   const targets = verdicts.map((verdict): ExplainedTarget => {
     const { denies, allows, shadows, warns, quotas, fallback, target } = verdict;
     const see = (rule: CheckedRule): ExplainedRule => explainRule(rule, factsOf(scenario, target));
     const deciding = denies.length > 0 ? denies : allows;
     const others = [...(denies.length > 0 ? allows : []), ...warns, ...shadows];
     const effect = isAllowed(verdict) ? "allow" : "deny";
-    const facts = factsOf(scenario, target);
-    const counted = (effect === "deny" ? [] : quotas).map((rule) => ({ ...see(rule), quota: quotaFor(rule, facts) }));
+    const counted = (decision.quotas?.get(target) ?? []).flatMap((quota) => {
+      const rule = quotas.find(({ id, quota: { limit } }) => id === quota.ruleId && limit === quota.limit);
+      return rule === undefined ? [] : [{ ...see(rule), quota }];
+    });
     return { target, effect, deciding: deciding.map(see), fallback, others: others.map(see), quotas: counted };
   });
   return {
-    decision: decisionOf(verdicts, (target) => factsOf(scenario, target), 0),
+    decision,
     targets,
     flips: nearestFlips(set, scenario, verdicts, vocabulary),
   };

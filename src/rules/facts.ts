@@ -13,6 +13,8 @@ export interface Facts extends Bound {
   readonly call: Call;
   /** Wall clock, milliseconds since the epoch. */
   readonly nowMs: number;
+  /** Of a described request: the attributes that others would read, by name. Left out of a real one. */
+  readonly given?: ReadonlyMap<string, Fact>;
 }
 
 /** An attribute's value: null is unset (equal to no name), undefined is unknown (a fact that the gateway lacks). */

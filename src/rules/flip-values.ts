@@ -1,6 +1,6 @@
 // Other values of one attribute, on the other side of one condition.
 import type { Leaf, Test } from "./checked.ts";
-import { type Fact, type Tri, YES } from "./facts.ts";
+import { type Fact, type Tri, UNKNOWN, YES } from "./facts.ts";
 import type { Change } from "./flip.ts";
 import { holds } from "./interpret.ts";
 import type { Ip } from "./ip.ts";
@@ -13,10 +13,12 @@ const OPPOSITE = { "<": ">=", "<=": ">", ">": "<=", ">=": "<" } as const;
 
 type Alternative = Pick<Change, "text" | "fact">;
 
-/** Values for which the leaf's truth is another. */
+/** Values for which the leaf's truth is another; of what is unknown both that it holds and that it does not. */
 export function alternativesTo(leaf: Leaf, now: Fact, truth: Tri): Change[] {
-  const wanted = (truth === YES) === leaf.negated;
-  const found = alternatives(leaf, now, wanted).filter(({ fact }) => (holds(leaf.test, fact) === YES) === wanted);
+  const wishes = truth === UNKNOWN ? [true, false] : [(truth === YES) === leaf.negated];
+  const found = wishes.flatMap((wanted) =>
+    alternatives(leaf, now, wanted).filter(({ fact }) => (holds(leaf.test, fact) === YES) === wanted),
+  );
   return found.map(({ text, fact }) => ({
     text,
     ref: leaf.ref,

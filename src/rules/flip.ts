@@ -6,6 +6,7 @@ import { type CheckedRule, type CheckedSet, decides, type Leaf } from "./checked
 import type { Fact, Facts } from "./facts.ts";
 import { alternativesTo } from "./flip-values.ts";
 import { interpret, leafTruth, leavesOf } from "./interpret.ts";
+import { factsOf } from "./run-tests.ts";
 import type { Scenario } from "./scenario.ts";
 import { isAllowed, type TargetVerdict } from "./verdict.ts";
 
@@ -79,8 +80,7 @@ class Trial {
       }
       return readFact(ref, facts);
     };
-    const { call, principal, nowMs } = this.scenario;
-    const allowed = targets.some((target) => isAllowed(interpret(this.set, { call, principal, target, nowMs }, read)));
+    const allowed = targets.some((target) => isAllowed(interpret(this.set, factsOf(this.scenario, target), read)));
     return allowed !== this.wasAllowed;
   }
 }
@@ -88,13 +88,13 @@ class Trial {
 /** Other values for what the rules look at: those that fired, or for an allowed request those that could deny it. */
 function changesFor(
   set: CheckedSet,
-  { call, principal, nowMs }: Scenario,
+  scenario: Scenario,
   verdicts: readonly TargetVerdict[],
   wasAllowed: boolean,
 ): Change[] {
-  const target = call.targets[0];
+  const target = scenario.call.targets[0];
   if (target === undefined) return [];
-  const facts = { call, principal, target, nowMs };
+  const facts = factsOf(scenario, target);
   const found = new Map<string, Change>();
   for (const leaf of leavesAt(set, verdicts, wasAllowed)) {
     if (leaf.ref.attribute.name === "model" || leaf.ref.attribute.name === "provider") continue;

@@ -4,7 +4,7 @@ import { ATTRIBUTES } from "./attribute-table.ts";
 import { headerText } from "./check-context.ts";
 import type { CheckedQuota, CheckedRule, CheckedSet, Leaf } from "./checked.ts";
 import { isError } from "./diagnostics.ts";
-import { inlineSource, nameOf, readText } from "./inline-text.ts";
+import { inlineSource, type KnownAttributes, nameOf, readText } from "./inline-text.ts";
 import { renderText } from "./render.ts";
 
 /** Rules kept on a subject cannot be evaluated: its requests are denied. */
@@ -20,13 +20,13 @@ export class InlineRulesError extends Error {
 }
 
 /** The set that a text comes to, bound to nobody yet: its rules' ids are `:7` or what `as` says. null for a broken one. */
-export function readRules(text: string): CheckedSet | null {
-  return readText({ name: "", label: "", text }).set;
+export function readRules(text: string, known: KnownAttributes): CheckedSet | null {
+  return readText({ name: "", label: "", text }, known).set;
 }
 
 /** The error that says what is wrong with the text. */
-export function brokenRules(rules: InlineRules): InlineRulesError {
-  const { diagnostics } = readText(inlineSource(rules));
+export function brokenRules(rules: InlineRules, known: KnownAttributes): InlineRulesError {
+  const { diagnostics } = readText(inlineSource(rules), known);
   return new InlineRulesError(rules, renderText(diagnostics.filter(isError)));
 }
 
@@ -57,14 +57,14 @@ function isSubject({ zone }: CheckedRule, { scope, subject }: InlineRules): Leaf
 }
 
 /** The set with what is kept for the principal, for the plain walk. @throws InlineRulesError */
-export function withInline(set: CheckedSet, { rules = [] }: Principal): CheckedSet {
+export function withInline(set: CheckedSet, { rules = [] }: Principal, known: KnownAttributes = {}): CheckedSet {
   if (rules.length === 0) return set;
-  return { ...set, rules: [...set.rules, ...rules.flatMap(boundRules)] };
+  return { ...set, rules: [...set.rules, ...rules.flatMap((kept) => boundRules(kept, known))] };
 }
 
 /** The rules that are kept on one subject. @throws InlineRulesError */
-export function boundRules(rules: InlineRules): CheckedRule[] {
-  const read = readRules(rules.text);
-  if (read === null) throw brokenRules(rules);
+export function boundRules(rules: InlineRules, known: KnownAttributes): CheckedRule[] {
+  const read = readRules(rules.text, known);
+  if (read === null) throw brokenRules(rules, known);
   return bindRules(read.rules, rules);
 }

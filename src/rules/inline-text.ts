@@ -21,8 +21,13 @@ export function nameOf(scope: InlineRules["scope"], alias: string): string {
   return `${scope} ${alias}`;
 }
 
+/** What of a catalogue is needed to evaluate kept rules: the attributes that plugins register. */
+export type KnownAttributes = Pick<RuleCatalogue, "attributes">;
+
 /** Names are checked when rules are written: when they are evaluated, one that is gone is no error. */
-const NO_NAMES = { models: () => [] };
+function withoutNames({ attributes }: KnownAttributes): RuleCatalogue {
+  return { models: () => [], ...(attributes === undefined ? {} : { attributes }) };
+}
 
 /**
  * Checks the text as rule files are checked, its tests too, for whoever writes it.
@@ -35,11 +40,11 @@ export function checkText(source: Source, catalogue: RuleCatalogue, nowMs: numbe
 }
 
 /** Checks a text that was checked when it was written, to evaluate it: its tests are left out. */
-export function readText(source: Source): Checked {
+export function readText(source: Source, known: KnownAttributes): Checked {
   const cache = new StatementCache();
   const { statements, errors } = parseFile(source, cache);
   const file = { source, errors, statements: statements.filter(({ tree }) => tree.kind !== "test") };
-  return withoutWidening(file, checkFiles([file, parseFile(REST, cache)], vocabularyOf(NO_NAMES), 0, false));
+  return withoutWidening(file, checkFiles([file, parseFile(REST, cache)], vocabularyOf(withoutNames(known)), 0, false));
 }
 
 /** The check, with an error for each statement that could widen. */

@@ -5,6 +5,7 @@ import type { CheckedRule } from "./checked.ts";
 import { type CompiledRule, type CompiledSet, compileSet } from "./compile.ts";
 import type { Bound } from "./facts.ts";
 import { bindRules, brokenRules, InlineRulesError, readRules } from "./inline-bind.ts";
+import type { KnownAttributes } from "./inline-text.ts";
 
 /** Characters of the texts that are held compiled: each takes some 70 bytes. */
 const TEXTS_CHARS_MAX = 512 * 1024;
@@ -41,9 +42,11 @@ export class InlineRuleSets {
   /** The text that was told, by the subject's id. */
   readonly #told = new LRUCache<string, string>({ max: TOLD_MAX });
   readonly #tell: TellBroken;
+  readonly #known: KnownAttributes;
 
-  constructor(tell: TellBroken = () => undefined) {
+  constructor(tell: TellBroken = () => undefined, known: KnownAttributes = {}) {
     this.#tell = tell;
+    this.#known = known;
   }
 
   /**
@@ -82,14 +85,14 @@ export class InlineRuleSets {
   #compiled(text: string): CompiledText | null {
     const known = this.#texts.get(text);
     if (known !== undefined) return known.compiled;
-    const set = readRules(text);
+    const set = readRules(text, this.#known);
     const compiled = set === null ? null : { set: compileSet(set), rules: set.rules };
     this.#texts.set(text, { compiled });
     return compiled;
   }
 
   #broken(rules: InlineRules): InlineRulesError {
-    const error = brokenRules(rules);
+    const error = brokenRules(rules, this.#known);
     const { id } = rules.subject;
     if (this.#told.get(id) !== rules.text) this.#tell(rules, error.report);
     this.#told.set(id, rules.text);

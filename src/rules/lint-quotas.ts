@@ -22,7 +22,7 @@ function lintBy(set: CheckSet, rule: CountingRule): void {
   const picked = rule.quota.by.find(({ attribute }) => attribute.optional);
   if (picked === undefined) return;
   const message = `a caller picks the counter of this \`${rule.effect}\`: \`${picked.text}\` may hold anything`;
-  warn(set, rule, "W313", message, "add one by `key` or `team` beside it");
+  warn(set, rule, "W316", message, "add one by `key` or `team` beside it");
 }
 
 /** Rules whose counters are the same for the same requests. */

@@ -135,14 +135,18 @@ function* lintOnly(set: CheckSet, onlys: readonly CheckedRule[]): Steps<void> {
 }
 
 function isOfModel(cond: Cond): boolean {
-  return leavesOf(cond).every(({ ref }) => ref.attribute.fixedBy === "model");
+  return leavesOf(cond).every(
+    ({ ref: { attribute } }) => attribute.fixedBy === "model" && attribute.outside === undefined,
+  );
 }
 
 function meets({ written }: CheckedRule, target: Target): boolean {
   return written.selectors.every(
     (cond) =>
       truthOf(cond, ({ ref, test, negated }) => {
-        const truth = ref.attribute.fixedBy === "model" ? holds(test, ref.attribute.read(target)) : NO;
+        const { attribute } = ref;
+        const isKnown = attribute.fixedBy === "model" && attribute.outside === undefined;
+        const truth = isKnown ? holds(test, attribute.read(target)) : NO;
         return negated ? negate(truth) : truth;
       }) === YES,
   );

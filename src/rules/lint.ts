@@ -92,8 +92,9 @@ function candidatesFor(naming: readonly Leaf[], targets: ReadonlyMap<string, rea
 
 /** Only what the model fixes is known here. */
 function truthFor(leaf: Leaf, target: Target): Tri {
-  if (leaf.ref.attribute.fixedBy !== "model") return UNKNOWN;
-  const truth = holds(leaf.test, leaf.ref.attribute.read(target));
+  const { attribute } = leaf.ref;
+  if (attribute.fixedBy !== "model" || attribute.outside !== undefined) return UNKNOWN;
+  const truth = holds(leaf.test, attribute.read(target));
   return leaf.negated ? negate(truth) : truth;
 }
 

@@ -39,6 +39,7 @@ function compileLeaf({ ref, test, negated }: Leaf): Binder {
 function readerOf(ref: AttributeRef, truth: (fact: Fact) => Tri): Predicate {
   const { attribute, zone } = ref;
   const param = ref.param ?? "";
+  if (attribute.outside !== undefined) return (facts) => truth(readFact(ref, facts));
   if (attribute.fixedBy === "request") return (facts) => truth(attribute.read(facts.call, facts.target, param));
   if (attribute.fixedBy === "now") {
     return (facts) => truth(attribute.read(zone.at(facts.nowMs), facts.nowMs, facts.principal));

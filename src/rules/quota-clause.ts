@@ -1,6 +1,7 @@
 // What a `limit` or `budget` counts, how much of it and for how long: read from tokens, with what is wrong with each.
 import type { IToken } from "chevrotain";
 import { parseUsd } from "../money.ts";
+import { suggest } from "../suggest.ts";
 import type { BudgetWindow, QuotaUnit } from "../types.ts";
 import type { AttributeNode, QuotaNode, QuotaPeriod } from "./ast.ts";
 import { near } from "./mistakes.ts";
@@ -153,7 +154,8 @@ function slidingOf(tokens: QuotaTokens): QuotaPeriod {
   const { period } = tokens;
   if (period === undefined) throw noPeriod(tokens);
   if (period.tokenType.name === "Quantity") return { kind: "sliding", durationMs: durationOf(period, SLIDING) };
-  const duration = DURATIONS.get(singular(period.image));
+  const word = suggest(period.image, DURATIONS.keys()) ?? period.image;
+  const duration = DURATIONS.get(word);
   const help = duration === undefined ? "write it as `30s`, `1m`, `1h` or `7d`" : `write \`per ${duration}\``;
   throw fault("E115", period, `a \`limit\` looks back over a duration, ${quote(period.image)} is none`, help);
 }
@@ -195,10 +197,6 @@ function noPeriod({ word, per }: QuotaTokens): RuleSyntaxError {
 
 function formsOf(effect: string): string {
   return effect === "limit" ? LIMIT_FORMS : BUDGET_FORMS;
-}
-
-function singular(word: string): string {
-  return word.replace(/s$/, "");
 }
 
 function fault(code: "E113" | "E114" | "E115" | "E116", token: IToken, message: string, help: string): RuleSyntaxError {

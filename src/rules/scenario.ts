@@ -2,6 +2,8 @@
 import type { Call, Endpoint, JsonObject, Price, Principal, Subject, Target, Wire } from "../types.ts";
 import type { Vocabulary } from "./catalogue.ts";
 import type { Given } from "./checked.ts";
+import type { Fact } from "./facts.ts";
+import { parseIp } from "./ip.ts";
 import { momentOf, type Zone } from "./local-time.ts";
 
 /** 2026-01-07, a Wednesday: tests without a date always run on the same day. */
@@ -39,6 +41,8 @@ export interface Scenario {
   readonly call: Call;
   readonly principal: Principal;
   readonly nowMs: number;
+  /** The attributes that others would read, as they are given. */
+  readonly given: ReadonlyMap<string, Fact>;
 }
 
 /** Makes the request. The targets are the catalogue's for the given model and provider, with what else is given of them. */
@@ -46,7 +50,23 @@ export function scenarioOf(description: Description, { targets }: Pick<Vocabular
   const facts = new GivenFacts(description.given);
   const nowMs = description.atMs ?? momentGiven(facts, description.zone);
   const found = targetsOf(facts, targets);
-  return { call: callOf(facts, found, nowMs), principal: principalOf(facts, nowMs), nowMs };
+  return {
+    call: callOf(facts, found, nowMs),
+    principal: principalOf(facts, nowMs),
+    nowMs,
+    given: outsideOf(description),
+  };
+}
+
+/** What is given of attributes that no request holds. */
+function outsideOf({ given }: Description): Map<string, Fact> {
+  const outside = given.filter(({ ref }) => ref.attribute.outside !== undefined);
+  return new Map(
+    outside.map(({ ref: { attribute }, value }) => [
+      attribute.name,
+      attribute.type === "ip" ? (parseIp(String(value)) ?? undefined) : value,
+    ]),
+  );
 }
 
 /** What is given, by attribute. */

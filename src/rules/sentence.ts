@@ -1,5 +1,5 @@
 // The sentence that a denied caller reads: the model, what was compared, and the rule.
-import { formatPerMillion } from "../money.ts";
+import { formatPerMillion, formatUsd } from "../money.ts";
 import type { Target } from "../types.ts";
 import { type AttributeRef, readFact } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule, Leaf } from "./checked.ts";
@@ -74,6 +74,10 @@ function numberText(ref: AttributeRef, value: number): string {
   switch (ref.attribute.type) {
     case "price":
       return `$${formatPerMillion(value)}/M`;
+    case "money":
+      return `$${formatUsd(Math.round(value))}`;
+    case "percent":
+      return `${Math.round(value * 100) / 100}%`;
     case "time":
       return formatTime(value);
     case "date":

@@ -1,6 +1,6 @@
 // What messages call types and dimensions, and how to write a value of each.
 import type { Value } from "./ast.ts";
-import type { ValueType } from "./attributes.ts";
+import type { Attribute, ValueType } from "./attributes.ts";
 import type { Dimension } from "./literal.ts";
 import { WEEKDAYS } from "./local-time.ts";
 
@@ -9,7 +9,9 @@ export const PLAIN: Record<ValueType, string> = {
   name: "a name",
   bool: "true or false",
   number: "a number",
+  money: "an amount of money",
   price: "a price",
+  percent: "a percentage",
   tokens: "a number of tokens",
   bytes: "a number of bytes",
   duration: "a duration",
@@ -21,6 +23,8 @@ export const PLAIN: Record<ValueType, string> = {
 
 /** How to write a value of the type. */
 export const EXAMPLE: Partial<Record<ValueType, string>> = {
+  money: "write it as `$10`",
+  percent: "write it as `10%`",
   price: "write it as `$10/M`, or as `10` for USD per million tokens",
   tokens: "write it as `8k` or `8000`",
   bytes: "write it as `2MB`",
@@ -47,7 +51,8 @@ export const PLAIN_DIMENSION: Record<Dimension | "ip", string> = {
 };
 
 /** Says how to write the value, in its own digits where only the unit is wrong. */
-export function unitHelp(type: ValueType, value: Value): string | null {
+export function unitHelp({ type, share }: Attribute, value: Value): string | null {
+  if (share !== undefined) return "write it as `$10` or `10%`";
   if (type === "price" && value.kind === "literal" && value.literal.dimension === "money") {
     return `a price is per tokens: write \`${value.text}/M\` or \`${value.text}/k\``;
   }

@@ -60,7 +60,7 @@ function charged(
 }
 
 /** The counters that apply to a target, each once: where rules share one, the smallest amount stands. */
-export function quotasOf({ quotas }: TargetVerdict, facts: Facts, find: QuotaFor = quotaFor): readonly RuleQuota[] {
+function quotasOf({ quotas }: TargetVerdict, facts: Facts, find: QuotaFor): readonly RuleQuota[] {
   const byId = new Map<string, RuleQuota>();
   for (const rule of quotas) {
     const quota = find(rule, facts);

@@ -1,5 +1,5 @@
 // What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
-import type { AccessRecord, Budget, BudgetWindow, InlineRules, Principal, Subject } from "../types.ts";
+import type { AccessRecord, Budget, BudgetWindow, InlineRules, Principal, QuotaUnit, Subject } from "../types.ts";
 import type { AccountKind, Directory } from "./directory.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
@@ -142,16 +142,31 @@ export interface CounterId {
   readonly window: string;
 }
 
+/** Windows of one quota that are held against its limit together: indexes from `from` to `to`, both included. */
+export interface WindowSpan {
+  readonly from: string;
+  readonly to: string;
+}
+
 /** A wish for a larger lease. Amounts are integers in the quota's unit (nano-USD for money). */
 export interface LeaseWish extends CounterId {
+  /**
+   * What the quota counts; nano-USD when left out. A dead process's leases are charged in it, but for `concurrent`
+   * ones: what was in flight has ended, so they are only freed.
+   */
+  readonly unit?: QuotaUnit;
   readonly limit: bigint;
   /** The least that helps; 0 asks only whether the limit has been passed. */
   readonly need: number;
   /** What the engine would like, >= need. The store grants what is between the two by `grantFor`. */
   readonly want: number;
+  /** The windows whose use counts, `window` among them; that one alone when left out. */
+  readonly span?: WindowSpan | null;
+  /** See `CounterChange`. */
+  readonly expiresMs?: number | null;
 }
 
-/** What the store holds of a counter. */
+/** What the store holds of a counter, or of those of a span together. */
 export interface CounterState extends CounterId {
   /** Charged and committed, in the quota's unit. */
   readonly spent: bigint;
@@ -159,11 +174,16 @@ export interface CounterState extends CounterId {
   readonly unaccounted: bigint;
   /** Held by all live processes' leases. */
   readonly leased: bigint;
+  /** The latest window of the span that is in use, by any process; null when none is, and without a span. */
+  readonly newest: string | null;
 }
 
-/** The answer to a wish list: all granted (amounts in the wishes' order), or the first wish that cannot be met. */
+/**
+ * The answer to a wish list: all granted (amounts, and the states before, in the wishes' order), or the first wish
+ * that cannot be met.
+ */
 export type LeaseAnswer =
-  | { readonly ok: true; readonly granted: readonly number[] }
+  | { readonly ok: true; readonly granted: readonly number[]; readonly states: readonly CounterState[] }
   | { readonly ok: false; readonly refused: number; readonly state: CounterState };
 
 /** A change of a counter to write at the next commit. Amounts are integers >= 0. */
@@ -175,6 +195,23 @@ export interface CounterChange extends CounterId {
    * taken for dead and the lease was charged, is taken off that charge instead: `unaccounted` is reversed.
    */
   readonly release: number;
+  /** From when on nobody asks for this counter again, by the time of `passTime`; null or left out: kept for good. */
+  readonly expiresMs?: number | null;
+}
+
+/** What of one window of a span is taken, in the quota's unit. */
+export interface WindowUse {
+  readonly window: string;
+  /** Spent and leased. */
+  readonly taken: bigint;
+}
+
+/** What was charged to one counter because a process died. */
+export interface Recovery extends Charge {
+  /** Wall clock, milliseconds since the epoch. */
+  readonly atMs: number;
+  readonly process: string;
+  readonly pid: number;
 }
 
 /** Counters, this process's leases on them, and the write batch that makes settlements durable. */
@@ -185,8 +222,10 @@ export interface LedgerStore {
    * Throws `StoreError` `unavailable`.
    */
   lease(wishes: readonly LeaseWish[]): LeaseAnswer;
-  /** The counter as committed (zeros when it has never been used). */
-  counter(id: CounterId): CounterState;
+  /** The counter as committed (zeros when it has never been used); with a span, all counters of it together. */
+  counter(id: CounterId, span?: WindowSpan | null): CounterState;
+  /** The windows of a span that are in use, as committed, earliest first. */
+  uses(quota: string, span: WindowSpan): readonly WindowUse[];
   /**
    * Adds to the batch that is committed, in one transaction, at the end of this turn of the event loop.
    * The promise (one for the whole batch) resolves once it is on disk. A commit that fails is retried with
@@ -200,6 +239,13 @@ export interface LedgerStore {
    * leases. Never throws: a database that cannot be written is told by the next `lease` or `probe`, and as an event.
    */
   heartbeat(): void;
+  /**
+   * Tells all processes the time that windows without a calendar go by, and says the latest that any has told; forgets
+   * counters that have expired by then, a thousand at most. Never throws, as `heartbeat`: then it says `nowMs`.
+   */
+  passTime(nowMs: number): number;
+  /** What was charged for dead processes at or after `sinceMs`, newest first. */
+  recoveries(sinceMs: number): readonly Recovery[];
   /** Throws `unavailable` when the database cannot be written now (a success in the last 100 ms counts as proof). */
   probe(): void;
 }
@@ -244,6 +290,7 @@ export type StoreEvent =
 
 /** A dead process's lease on one counter, in the quota's unit. */
 export interface Charge extends CounterId {
+  readonly unit: QuotaUnit;
   readonly amount: bigint;
 }
 

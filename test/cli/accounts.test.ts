@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { hashKey } from "../../src/key-secret.ts";
-import { openSqlite } from "../../src/store/sqlite/open.ts";
+import { openDatabase } from "../../src/store/sqlite/database.ts";
+import { createSqliteStore, openSqlite } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { AccessRecord } from "../../src/types.ts";
 import { type Ran, tollgate } from "../support/cli.ts";
@@ -264,4 +265,31 @@ t.test("all take --config, and a bad one ends with 78", async (t) => {
   t.match(await tollgate(nowhere, ["keys", "list"]), { code: 78, stderr: /directory .* does not exist/ });
   const postgres = t.testdir({ "tollgate.yaml": "database: postgres://db/x" });
   t.match(await tollgate(postgres, ["keys", "list"]), { code: 78, stderr: /Postgres is not in this version/ });
+});
+
+t.test("what was charged for a gateway that died is listed, in its own unit", async (t) => {
+  const { cwd, run } = gateway(t);
+  const path = join(cwd, "tollgate.db");
+  t.match(await run("ledger", "recovered"), { code: 0, stdout: "", stderr: /^nothing was charged .* since 20/ });
+  const db = openDatabase(path, "normal");
+  const dead = createSqliteStore(db, { clock, processId: "proc_dead" });
+  dead.ledger.lease([
+    { quota: "budget:bud_1", window: "2026-11", need: 250_000_000, want: 250_000_000, limit: 10n ** 9n },
+    { quota: "limit/key=ci", window: "total", unit: "tokens", need: 1_200, want: 1_200, limit: 5_000n },
+  ]);
+  // Of no process that lives: its pid is that of another boot.
+  db.prepare("UPDATE processes SET started = '1' WHERE id = 'proc_dead'").run();
+  db.close();
+  const first = await run("ledger", "recovered", "--json");
+  t.match(
+    first.stderr,
+    /^a gateway \(pid \d+\) died: \$0\.25 to budget:bud_1, 1200 tokens to limit\/key=ci is charged/,
+  );
+  t.match(json(first).rows, [
+    { quota: "limit/key=ci", window: "total", unit: "tokens", amount: "1200", process: "proc_dead" },
+    { at: /^20/, quota: "budget:bud_1", window: "2026-11", unit: "usd", amount: "0.25" },
+  ]);
+  const listed = await run("ledger", "recovered", "--since", "1h");
+  t.match(listed.stdout, /^AT +PID +QUOTA +WINDOW +CHARGED\n.* 1200 tokens\n.* \$0\.25\n$/);
+  t.match(await run("ledger", "recoverd"), { code: 64, stderr: /did you mean `recovered`/ });
 });

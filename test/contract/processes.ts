@@ -36,6 +36,30 @@ export const processes: Suite = {
     t.equal(events.length, 1);
   },
 
+  "a dead process's slots are freed, what it held in a window that ends is charged to it and expires with it; both are on record":
+    async (t, fresh) => {
+      const database = fresh(t);
+      const { store: dead, clock } = open(t, () => database);
+      const { store: survivor } = open(t, () => database, clock);
+      const slots = { quota: "rule:slots", window: "in flight", unit: "concurrent" } as const;
+      const minute = { quota: "rule:rate", window: "s60000:1", unit: "requests" } as const;
+      dead.ledger.lease([
+        { ...slots, need: 3, want: 3, limit: 3n },
+        { ...minute, need: 4, want: 4, limit: 9n, expiresMs: 1_000 },
+      ]);
+      t.match(survivor.ledger.lease([{ ...slots, need: 1, want: 1, limit: 3n }]), { ok: false });
+      database.crash(dead);
+      survivor.ledger.heartbeat();
+      clock.advance(SILENCE_MS);
+      survivor.ledger.heartbeat();
+      t.match(survivor.ledger.counter(slots), { spent: 0n, unaccounted: 0n, leased: 0n });
+      t.match(survivor.ledger.counter(minute), { spent: 4n, unaccounted: 4n, leased: 0n });
+      t.match(survivor.ledger.recoveries(clock.nowMs()), [{ ...minute, amount: 4n, atMs: clock.nowMs() }]);
+      t.same(survivor.ledger.recoveries(clock.nowMs() + 1), []);
+      survivor.ledger.passTime(1_000);
+      t.match(survivor.ledger.counter(minute), { spent: 0n });
+    },
+
   "a wall clock that jumps makes nobody dead": async (t, fresh) => {
     const database = fresh(t);
     const { store: a, clock } = open(t, () => database);

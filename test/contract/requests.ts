@@ -1,6 +1,6 @@
 // The contract that every store keeps: the request table, and that it agrees with the counters.
 import { createLedger } from "../../src/ledger/engine.ts";
-import { accessRecord, quota } from "../ledger/samples.ts";
+import { accessRecord, quota, uniform } from "../ledger/samples.ts";
 import { counter, open, SILENCE_MS, type Suite } from "./rig.ts";
 
 /** The request table. */
@@ -58,7 +58,7 @@ export const requests: Suite = {
   "the table agrees with the counters after a crash, and the difference is what is unaccounted": async (t, fresh) => {
     const database = fresh(t);
     const { store, clock } = open(t, () => database);
-    const ledger = createLedger({ store: store.ledger, clock, timeZone: "UTC" });
+    const ledger = uniform(createLedger({ store: store.ledger, clock, timeZone: "UTC" }));
     const quotas = [quota("budget:a", 10_000n)];
     for (let i = 0; i < 50; i += 1) {
       const answer = ledger.reserve(quotas, 100);

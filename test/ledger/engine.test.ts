@@ -1,11 +1,11 @@
 // The quota engine on a real SQLite file: exact to the last unit, all or none, settled once.
 import t, { type Test } from "tap";
 import { createLedger } from "../../src/ledger/engine.ts";
-import type { Hold, Ledger, Quota } from "../../src/ledger/ledger.ts";
+import type { Hold, Quota } from "../../src/ledger/ledger.ts";
 import { type LedgerStore, StoreError } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { quota } from "./samples.ts";
+import { limit, quota, type UniformLedger, uniform } from "./samples.ts";
 
 const november = { quota: "budget:a", window: "2026-11" };
 
@@ -17,7 +17,7 @@ function start(t: Test, database = new SqliteTestDatabase(t), clock = new FakeCl
   t.teardown(() => store.close().catch(() => undefined));
   const calls: Calls = { lease: 0, commit: 0, probe: 0 };
   const counted = counting(store.ledger, calls);
-  return { database, clock, store, calls, ledger: createLedger({ store: counted, clock, timeZone: "UTC" }) };
+  return { database, clock, store, calls, ledger: uniform(createLedger({ store: counted, clock, timeZone: "UTC" })) };
 }
 
 function counting(store: LedgerStore, calls: Calls): LedgerStore {
@@ -34,14 +34,17 @@ function counting(store: LedgerStore, calls: Calls): LedgerStore {
       calls.probe += 1;
       store.probe();
     },
-    counter: (id) => store.counter(id),
+    counter: (id, span) => store.counter(id, span),
+    uses: (id, span) => store.uses(id, span),
     heartbeat: () => store.heartbeat(),
+    passTime: (nowMs) => store.passTime(nowMs),
+    recoveries: (sinceMs) => store.recoveries(sinceMs),
   };
 }
 
-function reserved(ledger: Ledger, quotas: readonly Quota[], amount: number): Hold {
+function reserved(ledger: UniformLedger, quotas: readonly Quota[], amount: number): Hold {
   const answer = ledger.reserve(quotas, amount);
-  if (!answer.ok) throw new Error(`refused by ${answer.refusal.quota.id}`);
+  if (!answer.ok) throw new Error(`refused by ${answer.refusal.need.quota.id}`);
   return answer.hold;
 }
 
@@ -83,7 +86,10 @@ t.test("a refusal by one quota leaves nothing behind in the others", async (t) =
   const { ledger, store } = start(t);
   const quotas = [quota("budget:a", 1_000n), quota("budget:b", 10n, "total"), quota("budget:c", 1_000n)];
   const answer = ledger.reserve(quotas, 11);
-  t.match(answer, { ok: false, refusal: { quota: { id: "budget:b" }, spent: 0n, reserved: 0n, resetsMs: null } });
+  t.match(answer, {
+    ok: false,
+    refusal: { need: { quota: { id: "budget:b" } }, spent: 0n, reserved: 0n, resetsMs: null },
+  });
   t.equal(ledger.holdsOpen, 0);
   for (const id of ["budget:a", "budget:c"]) t.equal(store.ledger.counter({ ...november, quota: id }).leased, 0n);
   t.ok(ledger.reserve([quota("budget:a", 1_000n)], 1_000).ok);
@@ -109,7 +115,7 @@ t.test("a hold is settled once, and only one of ours", async (t) => {
   const hold = reserved(ledger, [quota("budget:a", 100n)], 10);
   const written = ledger.settle(hold, 10);
   t.throws(() => ledger.settle(hold, 10), /settled once/);
-  t.throws(() => ledger.settle({ amount: 10 }, 10), /settled once/);
+  t.throws(() => ledger.settle({ needs: [] }, 10), /settled once/);
   await written;
   t.match(store.ledger.counter(november), { spent: 10n });
   t.equal(ledger.holdsOpen, 0);
@@ -274,4 +280,114 @@ t.test("money beyond 2^53 in a limit, and no more than 2^53 - 1 held by one proc
   await ledger.settle(hold, most);
   await ledger.settle(reserved(ledger, quotas, most - 1), most - 1);
   t.equal(store.ledger.counter(november).spent, 2n * BigInt(most) - 1n);
+});
+
+t.test("a balance is what is spent and what is held for requests, without this process's own slack", async (t) => {
+  const a = start(t);
+  const b = start(t, a.database, a.clock);
+  const only = quota("budget:a", 1_000n);
+  t.same(a.ledger.balance(only), { spent: 0n, reserved: 0n });
+  for (let i = 0; i < 8; i += 1) await a.ledger.settle(reserved(a.ledger, [only], 10), 5);
+  const open = reserved(a.ledger, [only], 10);
+  t.same(a.ledger.balance(only), { spent: 40n, reserved: 10n });
+  const { spent, reserved: held } = b.ledger.balance(only);
+  t.equal(spent, 40n);
+  t.ok(held >= 10n, "another process's slack may be used at any time");
+  await a.ledger.settle(open, 10);
+  a.clock.setWall("2026-12-01T00:00:00Z");
+  t.same(a.ledger.balance(only), { spent: 0n, reserved: 0n }, "of the window that is open now");
+});
+
+t.test(
+  "each unit is charged what it used: money, tokens, a request; a slot is given back, and a void gives all back",
+  async (t) => {
+    const { store, clock } = start(t);
+    const ledger = createLedger({ store: store.ledger, clock, timeZone: "UTC" });
+    const minute = { kind: "every", durationMs: 60_000 } as const;
+    const needs = [
+      { quota: limit("nano-usd", 1_000n, "month", "money"), amount: 500 },
+      { quota: limit("tokens", 100n, minute, "tokens"), amount: 60 },
+      { quota: limit("requests", 2n, minute, "requests"), amount: 1 },
+      { quota: limit("concurrent", 2n, { kind: "none" }, "slots"), amount: 1 },
+    ];
+    const take = (): Hold => {
+      const answer = ledger.reserve(needs);
+      if (!answer.ok) throw new Error(`refused by ${answer.refusal.need.quota.id}`);
+      return answer.hold;
+    };
+    const balances = () => needs.map(({ quota: each }) => ledger.balance(each));
+    const first = take();
+    t.same(
+      balances().map(({ reserved }) => reserved),
+      [500n, 60n, 1n, 1n],
+    );
+    t.match(ledger.reserve(needs), { ok: false, refusal: { need: needs[1], spent: 0n, reserved: 60n } });
+    t.same(balances()[0]?.reserved, 500n, "what one refuses holds nothing of the others");
+    await ledger.settle(first, [123, 45, 1, 1]);
+    t.same(
+      balances().map(({ spent, reserved }) => [spent, reserved]),
+      [
+        [123n, 0n],
+        [45n, 0n],
+        [1n, 0n],
+        [0n, 0n],
+      ],
+    );
+    clock.advance(60_000);
+    await ledger.settle(take(), null);
+    t.same(
+      balances().map(({ spent, reserved }) => [spent, reserved]),
+      [
+        [123n, 0n],
+        [0n, 0n],
+        [0n, 0n],
+        [0n, 0n],
+      ],
+    );
+    const over = take();
+    await ledger.settle(over, [500, 130, 1, 1]);
+    t.match(ledger.reserve([{ quota: limit("tokens", 100n, minute, "tokens"), amount: 0 }]), {
+      ok: false,
+      refusal: { spent: 130n, fitsInMs: 60_000 },
+    });
+    t.throws(() => ledger.standing(over, 0), /settled once/);
+  },
+);
+
+t.test("a quota's own time zone says when its day turns, and moving it keeps what was used", async (t) => {
+  const { store, clock } = start(t);
+  const ledger = createLedger({ store: store.ledger, clock, timeZone: "UTC" });
+  const daily = (zone: string, amount: bigint) => limit("nano-usd", amount, { kind: "calendar", period: "day", zone });
+  clock.setWall("2028-02-29T22:30:00Z");
+  const answer = ledger.reserve([{ quota: daily("Europe/Vienna", 10n), amount: 10 }]);
+  if (!answer.ok) throw new Error("refused");
+  await ledger.settle(answer.hold, [10]);
+  t.match(ledger.reserve([{ quota: daily("Europe/Vienna", 10n), amount: 1 }]), {
+    ok: false,
+    refusal: { resetsMs: Date.parse("2028-02-29T23:00:00Z"), fitsInMs: 1_800_000 },
+  });
+  t.match(ledger.reserve([{ quota: daily("UTC", 10n), amount: 1 }]), {
+    ok: false,
+    refusal: { spent: 10n, resetsMs: Date.parse("2028-03-01T00:00:00Z") },
+  });
+  t.ok(ledger.reserve([{ quota: daily("UTC", 11n), amount: 1 }]).ok, "a raised limit keeps what was used");
+  clock.setWall("2028-02-29T23:00:00Z");
+  t.ok(ledger.reserve([{ quota: daily("Europe/Vienna", 10n), amount: 10 }]).ok, "March begins in Vienna");
+  t.throws(() => ledger.reserve([{ quota: daily("Mars/Olympus", 1n), amount: 1 }]), RangeError);
+});
+
+t.test("what is left of a limit is known without asking the database", async (t) => {
+  const { store, clock, calls } = start(t);
+  const counted = counting(store.ledger, calls);
+  const ledger = createLedger({ store: counted, clock, timeZone: "UTC" });
+  const hourly = limit("tokens", 1_000_000n, { kind: "every", durationMs: 3_600_000 });
+  let used = 0;
+  for (let i = 0; i < 200; i += 1) {
+    const answer = ledger.reserve([{ quota: hourly, amount: 100 }]);
+    if (!answer.ok) throw new Error("refused");
+    t.match(ledger.standing(answer.hold, 0), { remaining: 1_000_000 - used - 100, resetsInMs: 3_600_000 });
+    ledger.settle(answer.hold, [i]);
+    used += i;
+  }
+  t.ok(calls.lease < 30, `${calls.lease} leases for 200 requests`);
 });

@@ -2,16 +2,18 @@
 import Database from "better-sqlite3";
 import t, { type Test } from "tap";
 import { createLedger } from "../../src/ledger/engine.ts";
-import type { Hold, Ledger } from "../../src/ledger/ledger.ts";
+import type { Hold } from "../../src/ledger/ledger.ts";
 import { openDatabase } from "../../src/store/sqlite/database.ts";
 import { createSqliteStore } from "../../src/store/sqlite/open.ts";
 import { type LedgerStore, type Store, StoreError } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { accessRecord, awake, quota } from "./samples.ts";
+import { accessRecord, awake, limit, quota, type UniformLedger, uniform } from "./samples.ts";
 
 const small = quota("budget:small", 900n, "total");
 const large = quota("budget:large", 10_000n, "total");
+const rate = limit("tokens", 100_000n, { kind: "sliding", durationMs: 60_000 }, "rule:rate");
+const slots = limit("concurrent", 10_000n, { kind: "none" }, "rule:slots");
 const clock = new FakeClock();
 
 /** Throws at the n-th call that passes it. */
@@ -39,7 +41,7 @@ t.test("any call of the store may throw: the engine is left as it was, and the c
   for (let n = 1; ; n += 1) {
     const fault = new Fault(n, new StoreError("unavailable", "injected"));
     const store = new SqliteTestDatabase(t).open({ clock });
-    const ledger = createLedger({ store: faulty(store.ledger, fault), clock, timeZone: "UTC" });
+    const ledger = uniform(createLedger({ store: faulty(store.ledger, fault), clock, timeZone: "UTC" }));
     const spent = await work(ledger, store);
     await check(t, store, ledger, spent, `fault at call ${n}`);
     await store.close();
@@ -56,7 +58,7 @@ t.test("any statement may fail: the transaction is undone whole and written once
     const fault = { current: new Fault(0, error) };
     const store = createSqliteStore(failing(db, fault), { clock });
     fault.current = new Fault(n, error);
-    const ledger = createLedger({ store: store.ledger, clock, timeZone: "UTC" });
+    const ledger = uniform(createLedger({ store: store.ledger, clock, timeZone: "UTC" }));
     const spent = await work(ledger, store);
     const { hasStruck } = fault.current;
     fault.current = new Fault(0, error);
@@ -69,12 +71,12 @@ t.test("any statement may fail: the transaction is undone whole and written once
 });
 
 /** Reserves and settles a little of everything; what throws is tried again. Resolves with what was spent. */
-async function work(ledger: Ledger, store: Store): Promise<{ small: number; large: number }> {
+async function work(ledger: UniformLedger, store: Store): Promise<{ small: number; large: number }> {
   const spent = { small: 0, large: 0 };
   const holds: { hold: Hold; isSmall: boolean }[] = [];
   for (let i = 0; i < 12; i += 1) {
     const isSmall = i % 3 !== 0;
-    const answer = await again(() => ledger.reserve(isSmall ? [large, small] : [large], 100));
+    const answer = await again(() => ledger.reserve(isSmall ? [large, rate, small, slots] : [large, rate], 100));
     if (answer.ok) holds.push({ hold: answer.hold, isSmall });
     if (i % 4 === 3) await again(() => ledger.releaseIdle());
     if (i % 2 === 0) continue;
@@ -105,7 +107,7 @@ async function again<T>(call: () => T): Promise<T> {
 async function check(
   t: Test,
   store: Store,
-  ledger: Ledger,
+  ledger: UniformLedger,
   spent: { small: number; large: number },
   name: string,
 ): Promise<void> {
@@ -116,14 +118,18 @@ async function check(
     const state = store.ledger.counter({ quota: id, window: "total" });
     return [state.spent, state.unaccounted, state.leased];
   });
+  const uses = store.ledger.uses(rate.id, { from: "", to: "~" }).map(({ taken }) => taken);
+  const held = store.ledger.uses(slots.id, { from: "", to: "~" });
   const rows = store.requests.usage("key", 0)[0]?.costNanoUsd;
   t.same(
-    { found, rows, open: ledger.holdsOpen },
+    { found, uses, held, rows, open: ledger.holdsOpen },
     {
       found: [
         [BigInt(spent.small), 0n, 0n],
         [BigInt(spent.large), 0n, 0n],
       ],
+      uses: [BigInt(spent.large)],
+      held: [],
       rows: BigInt(spent.large),
       open: 0,
     },
@@ -145,8 +151,11 @@ function faulty(store: LedgerStore, fault: Fault): LedgerStore {
       fault.pass();
       store.probe();
     },
-    counter: (id) => store.counter(id),
+    counter: (id, span) => store.counter(id, span),
+    uses: (id, span) => store.uses(id, span),
     heartbeat: () => store.heartbeat(),
+    passTime: (nowMs) => store.passTime(nowMs),
+    recoveries: (sinceMs) => store.recoveries(sinceMs),
   };
 }
 

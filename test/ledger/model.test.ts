@@ -2,21 +2,26 @@
 import fc from "fast-check";
 import t, { type Test } from "tap";
 import { createLedger } from "../../src/ledger/engine.ts";
-import type { Hold, Ledger, Quota } from "../../src/ledger/ledger.ts";
-import { windowAt } from "../../src/ledger/windows.ts";
+import { everyWindowAt, IN_FLIGHT } from "../../src/ledger/fixed-windows.ts";
+import type { Hold, Quota } from "../../src/ledger/ledger.ts";
+import { SteadyClock } from "../../src/ledger/steady-clock.ts";
+import { type Window, windowAt } from "../../src/ledger/windows.ts";
 import type { Store } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { accessRecord, quota } from "./samples.ts";
+import { accessRecord, type UniformLedger, uniform } from "./samples.ts";
 
 const RUNS = 120;
 const DAY_MS = 86_400_000;
+const EVERY_MS = DAY_MS / 4;
 const QUOTAS = [
-  { id: "budget:day", window: "day" },
-  { id: "budget:month", window: "month" },
-  { id: "budget:total", window: "total" },
+  { id: "budget:day", unit: "nano-usd", window: "day" },
+  { id: "rule:month", unit: "tokens", window: { kind: "calendar", period: "month", zone: "America/Santiago" } },
+  { id: "budget:total", unit: "nano-usd", window: "total" },
+  { id: "rule:every", unit: "requests", window: { kind: "every", durationMs: EVERY_MS } },
+  { id: "rule:slots", unit: "concurrent", window: { kind: "none" } },
 ] as const;
-type QuotaIndex = 0 | 1 | 2;
+type QuotaIndex = 0 | 1 | 2 | 3 | 4;
 
 type Step =
   | { do: "reserve"; process: number; quotas: QuotaIndex[]; amount: number }
@@ -27,7 +32,7 @@ type Step =
   | { do: "step clock"; days: number }
   | { do: "limit"; quota: QuotaIndex; limit: number };
 
-const which = fc.constantFrom<QuotaIndex>(0, 1, 2);
+const which = fc.constantFrom<QuotaIndex>(0, 1, 2, 3, 4);
 const process = fc.nat(1);
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
@@ -36,7 +41,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       arbitrary: fc.record({
         do: fc.constant("reserve" as const),
         process,
-        quotas: fc.uniqueArray(which, { minLength: 1, maxLength: 3 }),
+        quotas: fc.uniqueArray(which, { minLength: 1, maxLength: 4 }),
         amount: fc.oneof(fc.nat(60), fc.constantFrom(0, 1, 1_000)),
       }),
     },
@@ -61,9 +66,9 @@ interface OpenHold {
 
 interface Process {
   store: Store;
-  ledger: Ledger;
-  /** Newest window seen, by kind: an engine stays in it while the clock is back by up to a day. */
-  windows: Map<Quota["window"], ReturnType<typeof windowAt>>;
+  ledger: UniformLedger;
+  /** Newest window seen, by kind: an engine stays in it while the clock is back by up to a day or a window's length. */
+  windows: Map<Quota["window"], Window>;
   /** Settled, but not yet known to be on disk. */
   readonly queued: Set<{ readonly counters: readonly ModelCounter[]; readonly actual: number }>;
 }
@@ -72,6 +77,8 @@ interface Process {
 interface ModelCounter {
   readonly quota: string;
   readonly window: string;
+  /** The database may forget it from then on. */
+  readonly expiresMs: number | null;
   spent: number;
   unaccounted: number;
   /** What each process posted beyond its holds: others may not know of it while they spend what they leased before. */
@@ -80,7 +87,8 @@ interface ModelCounter {
 
 class Model {
   readonly clock = new FakeClock();
-  readonly limits: [number, number, number] = [500, 700, 1_000];
+  readonly steady = new SteadyClock(this.clock);
+  readonly limits: [number, number, number, number, number] = [500, 700, 1_000, 400, 300];
   readonly counters = new Map<string, ModelCounter>();
   readonly processes: Process[];
   readonly #database: SqliteTestDatabase;
@@ -100,11 +108,11 @@ class Model {
       case "turn":
         return await this.turn();
       case "second":
-        return this.#second(this.#process(step.process));
+        return await this.#second(this.#process(step.process));
       case "crash":
         return await this.#crash(step.process % this.processes.length);
       case "step clock":
-        return this.clock.stepWall(step.days * DAY_MS);
+        return await this.#stepClock(step.days * DAY_MS);
       case "limit":
         this.limits[step.quota] = step.limit;
     }
@@ -118,7 +126,7 @@ class Model {
       const state = this.#state(counter);
       equal(Number(state.spent), counter.spent, `${counter.quota} ${counter.window} spent`);
       equal(Number(state.unaccounted), counter.unaccounted, `${counter.quota} ${counter.window} unaccounted`);
-      const held = sum(this.holds.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount));
+      const held = sum(this.holds.filter((open) => open.counters.includes(counter)).map((open) => amountOf(open)));
       if (Number(state.leased) < held) throw new Error(`${counter.quota}: leased ${state.leased}, held ${held}`);
     }
   }
@@ -129,6 +137,9 @@ class Model {
     await this.turn();
     await Promise.all(this.processes.map((one) => one.store.close()));
     this.processes.splice(0, this.processes.length, this.#start());
+    for (const counter of this.#expired()) {
+      if (this.#state(counter).spent === 0n) Object.assign(counter, { spent: 0, unaccounted: 0 });
+    }
     await this.turn();
     for (const counter of this.counters.values())
       equal(Number(this.#state(counter).leased), 0, `${counter.quota} leased`);
@@ -140,7 +151,7 @@ class Model {
   }
 
   #reserve(one: Process, indexes: readonly QuotaIndex[], amount: number): void {
-    const quotas = indexes.map((i) => quota(QUOTAS[i].id, BigInt(this.limits[i]), QUOTAS[i].window));
+    const quotas = indexes.map((i) => ({ ...QUOTAS[i], label: QUOTAS[i].id, limit: BigInt(this.limits[i]) }));
     const counters = quotas.map((each) => this.#counterNow(one, each));
     const answer = one.ledger.reserve(quotas, amount);
     if (answer.ok) {
@@ -150,7 +161,8 @@ class Model {
       this.holds.push({ hold: answer.hold, owner: one, counters });
       return;
     }
-    const { quota: by, spent, reserved } = answer.refusal;
+    const { spent, reserved } = answer.refusal;
+    const by = answer.refusal.need.quota;
     if (spent + reserved + BigInt(amount) <= by.limit) throw new Error(`refused ${amount} although it fits`);
     const refusing = counters[quotas.findIndex((each) => each.id === by.id)];
     if (this.processes.length > 1 || refusing === undefined) return;
@@ -166,28 +178,59 @@ class Model {
     const written = ledger.settle(open.hold, actual);
     written.then(() => queued.delete(settlement)).catch(() => undefined);
     store.requests.append(accessRecord("x", { costNanoUsd: actual }));
-    const overrun = Math.max(0, actual - open.hold.amount);
-    for (const counter of open.counters) {
+    const overrun = Math.max(0, actual - amountOf(open));
+    for (const counter of open.counters.filter(isSpent)) {
       counter.spent += actual;
       counter.overruns.set(open.owner, (counter.overruns.get(open.owner) ?? 0) + overrun);
     }
   }
 
-  #second({ store, ledger }: Process): void {
+  /** Nothing is queued while it runs, so that what the database forgets can be told from what is not there yet. */
+  async #second({ store, ledger }: Process): Promise<void> {
+    await new Promise(setImmediate);
     this.clock.advance(100);
     store.ledger.heartbeat();
-    ledger.releaseIdle();
+    this.#mayForget(() => ledger.releaseIdle());
+  }
+
+  /** Every process sees that the clock was set before it is set again. */
+  async #stepClock(ms: number): Promise<void> {
+    await new Promise(setImmediate);
+    this.clock.stepWall(ms);
+    this.steady.nowMs();
+    for (const { ledger } of this.processes) this.#mayForget(() => ledger.releaseIdle());
+  }
+
+  /** What the database forgets of counters that have expired, the model forgets. */
+  #mayForget(work: () => void): void {
+    const counters = this.#expired();
+    const before = counters.map((counter) => this.#state(counter));
+    work();
+    for (const [i, counter] of counters.entries()) {
+      if (this.#state(counter).spent !== 0n) continue;
+      counter.spent -= Number(before[i]?.spent ?? 0n);
+      counter.unaccounted -= Number(before[i]?.unaccounted ?? 0n);
+    }
+  }
+
+  #expired(): readonly ModelCounter[] {
+    const nowMs = this.steady.nowMs();
+    return [...this.counters.values()].filter(({ expiresMs }) => expiresMs !== null && expiresMs <= nowMs);
   }
 
   /** One process is killed and another started; once the dead one has been silent for long its leases are charged. */
   async #crash(index: number): Promise<void> {
     const dead = this.#process(index);
-    this.#database.crash(dead.store);
-    for (const { counters, actual } of dead.queued) for (const counter of counters) counter.spent -= actual;
+    this.#mayForget(() => {
+      this.#database.crash(dead.store);
+      this.processes[index] = this.#start();
+    });
+    for (const { counters, actual } of dead.queued) {
+      for (const counter of counters.filter(isSpent)) counter.spent -= actual;
+    }
     const lost = this.holds.filter((open) => open.owner === dead);
     this.holds = this.holds.filter((open) => open.owner !== dead);
     for (const counter of this.counters.values()) if (this.processes.length === 1) counter.overruns.clear();
-    this.processes[index] = this.#start();
     for (let second = 0; second < 16; second += 1) {
       for (const { store } of this.processes) store.ledger.heartbeat();
       this.clock.advance(1_000);
@@ -200,7 +243,11 @@ class Model {
   /** The charge must cover what was in flight; how much slack came with it is the engine's affair. */
   #accept(counter: ModelCounter, lost: readonly OpenHold[]): void {
     const charged = Number(this.#state(counter).unaccounted) - counter.unaccounted;
-    const held = sum(lost.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount));
+    if (!isSpent(counter)) {
+      equal(charged, 0, `${counter.quota}: charged for slots`);
+      return;
+    }
+    const held = sum(lost.filter((open) => open.counters.includes(counter)).map((open) => amountOf(open)));
     if (charged < held) throw new Error(`${counter.quota}: held ${held}, charged only ${charged}`);
     counter.unaccounted += charged;
     counter.spent += charged;
@@ -208,22 +255,23 @@ class Model {
 
   /** Spent and held, as far as that process can know. */
   #taken(counter: ModelCounter, by: Process): number {
-    const held = this.holds.filter((open) => open.counters.includes(counter)).map((open) => open.hold.amount);
+    const held = this.holds.filter((open) => open.counters.includes(counter)).map((open) => amountOf(open));
     const unknown = [...counter.overruns].filter(([process]) => process !== by).map(([, amount]) => amount);
     return counter.spent + sum(held) - sum(unknown);
   }
 
   #counterNow(one: Process, { id, window: kind }: Quota): ModelCounter {
-    const nowMs = this.clock.nowMs();
+    const nowMs = (id === "rule:every" ? this.steady : this.clock).nowMs();
     let window = one.windows.get(kind);
     if (window === undefined || nowMs >= window.endMs || nowMs < window.startMs - DAY_MS) {
-      window = windowAt(kind, nowMs, "UTC");
+      window = windowOf(kind, nowMs);
       one.windows.set(kind, window);
     }
     const key = `${id} ${window.index}`;
     const counter = this.counters.get(key) ?? {
       quota: id,
       window: window.index,
+      expiresMs: window.expiresMs,
       spent: 0,
       unaccounted: 0,
       overruns: new Map(),
@@ -244,9 +292,25 @@ class Model {
 
   #start(): Process {
     const store = this.#database.open({ clock: this.clock });
-    const ledger = createLedger({ store: store.ledger, clock: this.clock, timeZone: "UTC" });
+    const ledger = uniform(createLedger({ store: store.ledger, clock: this.clock, timeZone: "UTC" }));
     return { store, ledger, windows: new Map(), queued: new Set() };
   }
+}
+
+function windowOf(kind: Quota["window"], nowMs: number): Window {
+  if (typeof kind === "string") return windowAt(kind, nowMs, "UTC");
+  if (kind.kind === "calendar") return windowAt(kind.period, nowMs, kind.zone);
+  return kind.kind === "every" ? everyWindowAt(kind.durationMs, nowMs) : IN_FLIGHT;
+}
+
+/** False for what is only in flight. */
+function isSpent({ window }: ModelCounter): boolean {
+  return window !== IN_FLIGHT.index;
+}
+
+/** Held in each of its quotas. */
+function amountOf({ hold }: OpenHold): number {
+  return hold.needs[0]?.amount ?? 0;
 }
 
 function sum(amounts: readonly number[]): number {

@@ -1,6 +1,6 @@
 // Keys, quotas and records as tests need them, and a way to wait for them.
 import { hash } from "node:crypto";
-import type { Quota } from "../../src/ledger/ledger.ts";
+import type { Hold, Ledger, Quota, ReserveAnswer } from "../../src/ledger/ledger.ts";
 import type { NewKey } from "../../src/store/store.ts";
 import type { AccessRecord } from "../../src/types.ts";
 
@@ -11,7 +11,31 @@ export function newKey(alias: string, more: Partial<NewKey> = {}): NewKey {
 
 /** A money quota with a monthly window. */
 export function quota(id: string, limit: bigint, window: Quota["window"] = "month"): Quota {
-  return { id, label: id, scope: "key", unit: "nano-usd", limit, window };
+  return { id, label: id, unit: "nano-usd", limit, window };
+}
+
+/** A quota as the ledger sees a `limit` statement's. */
+export function limit(unit: Quota["unit"], amount: bigint, window: Quota["window"], id = "rule:limit"): Quota {
+  return { id, label: id, unit, limit: amount, window };
+}
+
+/** A ledger that holds and charges the same amount in all quotas. */
+export interface UniformLedger extends Pick<Ledger, "releaseIdle" | "holdsOpen" | "balance"> {
+  reserve(quotas: readonly Quota[], amount: number): ReserveAnswer;
+  settle(hold: Hold, actual: number): Promise<void>;
+}
+
+/** The ledger with one amount for all quotas. */
+export function uniform(ledger: Ledger): UniformLedger {
+  return {
+    reserve: (quotas, amount) => ledger.reserve(quotas.map((each) => ({ quota: each, amount }))),
+    settle: (hold, actual) => ledger.settle(hold, actual === 0 ? null : hold.needs.map(() => actual)),
+    releaseIdle: () => ledger.releaseIdle(),
+    balance: (quota) => ledger.balance(quota),
+    get holdsOpen() {
+      return ledger.holdsOpen;
+    },
+  };
 }
 
 /** A served request of key `demo` in team `ml`: 10 tokens in, 20 out. */

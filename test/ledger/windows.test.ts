@@ -44,7 +44,7 @@ t.test("each kind has an index, a first instant and a reset, in the zone's own c
   ] as const;
   for (const [kind, zone, now, index, start, end] of cases) {
     const window = windowAt(kind, at(now), zone);
-    t.same([window.index, iso(window.startMs), iso(window.resetsMs)], [index, start, end], `${kind} ${zone} ${now}`);
+    t.same([window.index, iso(window.startMs), iso(window.freedMs)], [index, start, end], `${kind} ${zone} ${now}`);
   }
 });
 

@@ -4,6 +4,7 @@ import t, { type Test } from "tap";
 import { type Config, loadConfig } from "../../src/config.ts";
 import { SetupError } from "../../src/errors.ts";
 import { type Call, definePlugin, type Plugin, type PluginHooks, type Principal, z } from "../../src/plugin.ts";
+import { declaredAttributes } from "../../src/plugin-attributes.ts";
 import { type LoadedPlugin, loadPlugins, Registry } from "../../src/registry.ts";
 import { fakeHost } from "../support/host.ts";
 
@@ -167,6 +168,50 @@ t.test("hooks are of the closed set", async (t) => {
   };
   t.throws(() => registryOf(broken), { message: "plugin `broken` could not be set up: no luck", exitCode: 78 });
   t.equal(registryOf(bare).having("record").length, 0);
+});
+
+t.test("attributes are declared with the plugin and read by its hooks, each of them", async (t) => {
+  const words = { name: "prompt.words", type: "number", note: "words of the prompt", fixedBy: "request" } as const;
+  const refuse = (readAttributes: unknown, message: string): void => {
+    const plugin: Plugin = { name: "odd", attributes: [words], setup: () => ({ readAttributes }) as PluginHooks };
+    t.throws(() => registryOf(plugin), { message: `plugin \`odd\`: ${message}`, exitCode: 78 }, message);
+  };
+  refuse(undefined, "the attribute `prompt.words` is declared and has no reader");
+  refuse({ "prompt.words": 5 }, "the attribute `prompt.words` is declared and has no reader");
+  refuse(
+    { "prompt.words": () => 1, "prompt.lines": () => 1 },
+    "the attribute `prompt.lines` has a reader and is not declared in `attributes`",
+  );
+  refuse(() => 1, "hook `readAttributes` is not a table");
+  const files = {
+    "stream.mjs":
+      "export default { name: 'x', attributes: [{ name: 'stream', type: 'bool', note: 'n', fixedBy: 'request' }], setup() {} };",
+    "list.mjs": "export default { name: 'x', attributes: {}, setup() {} };",
+    "one.mjs":
+      "export default { name: 'one', attributes: [{ name: 'a.b', type: 'bool', note: 'n', fixedBy: 'now' }], setup() { throw 1; } };",
+    "two.mjs":
+      "export default { name: 'two', attributes: [{ name: 'a.b', type: 'bool', note: 'n', fixedBy: 'now' }], setup() { throw 1; } };",
+  };
+  t.match(
+    await complaint(load(configure(t, "  - ./stream.mjs\n", files))),
+    "its attribute `stream` has a name that is taken",
+  );
+  t.match(await complaint(load(configure(t, "  - ./list.mjs\n", files))), "its `attributes` are not a list");
+  const both = await complaint(load(configure(t, "  - ./one.mjs\n  - ./two.mjs\n", files)));
+  t.match(
+    both,
+    "plugin `./two.mjs`: its attribute `a.b` has a name that is taken".replace(
+      "./two.mjs",
+      join(t.testdirName, "two.mjs"),
+    ),
+  );
+  t.match(both, "--> tollgate.yaml:3:5");
+  const loaded = await load(configure(t, "  - ./one.mjs\n", files));
+  t.strictSame(
+    declaredAttributes(loaded).map(({ name }) => name),
+    ["a.b"],
+    "known without being set up",
+  );
 });
 
 /** A plugin that writes down what happens to it, and fails where it is told to. */

@@ -92,6 +92,7 @@ const comparison = fc.oneof(
     "endpoint chat",
   ),
   fc.constantFrom("@busy", "not @busy"),
+  fc.constantFrom("sample.answers > 1", "sample.owner = ann", "sample.owner is unset", "tokens.input > 8k"),
 );
 
 const condition: fc.Arbitrary<string> = fc.letrec<{ node: string }>((tie) => ({
@@ -121,7 +122,18 @@ const counting = fc
       "budget $0.50 per 12h",
     ),
     fc.uniqueArray(
-      fc.constantFrom("key", "team", "role", "tag", "model", "provider", "ip", 'header["x-env"]', 'metadata["job"]'),
+      fc.constantFrom(
+        "key",
+        "team",
+        "role",
+        "tag",
+        "model",
+        "provider",
+        "ip",
+        "sample.owner",
+        'header["x-env"]',
+        'metadata["job"]',
+      ),
       { maxLength: 3 },
     ),
   )

@@ -191,8 +191,18 @@ deny when stream
       },
     ],
   });
+  const shared = t.testdir({
+    rules: { "a.rules": "default allow\nlimit 9 requests per 1m by key\nlimit 5 requests per 1m by key\n" },
+  });
+  const once = await run(shared, createExplainCommand, ["model=gpt-4", "key=ci"]);
+  t.match(once.stdout, "counts: rules/a.rules:3  limit 5 requests");
+  t.notMatch(once.stdout, "limit 9 requests", "the smaller of two that share a counter");
+});
+
+t.test("explain: a denied request is counted nowhere", async (t) => {
+  const cwd = t.testdir({ rules: { "a.rules": "default allow\nlimit 9 requests per 1m\ndeny when stream\n" } });
   const denied = await run(cwd, createExplainCommand, ["model=gpt-4", "key=ci", "stream=true"]);
-  t.notMatch(denied.stdout, "counts:", "a denied request is counted nowhere");
+  t.notMatch(denied.stdout, "counts:");
 });
 
 t.test("test: limits are covered, and no test expects them", async (t) => {

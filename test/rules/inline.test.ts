@@ -11,7 +11,7 @@ import { interpret } from "../../src/rules/interpret.ts";
 import { decisionOf } from "../../src/rules/verdict.ts";
 import type { Call, Decision, InlineRules, Principal, Target } from "../../src/types.ts";
 import { caller, callOf, moment, request, statements, targetList } from "./arbitrary.ts";
-import { call, checkedSet, decideBy, GPT4, keptOn, MINI, NOW_MS, OPUS, principal } from "./samples.ts";
+import { CATALOGUE, call, checkedSet, decideBy, GPT4, keptOn, MINI, NOW_MS, OPUS, principal } from "./samples.ts";
 
 const RUNS = { numRuns: 300 };
 
@@ -152,8 +152,11 @@ const keepers = fc
     return { bare, by: Object.freeze({ ...bare, ...(rules.length === 0 ? {} : { rules }) }) };
   });
 
+/** Kept rules may compare what plugins register. */
+const inlineSets = (): InlineRuleSets => new InlineRuleSets(undefined, CATALOGUE);
+
 function interpreted(rules: readonly string[], call: Call, by: Principal, nowMs: number): Decision {
-  const set = withInline(checkedSet(`${rules.join("\n")}\n`), by);
+  const set = withInline(checkedSet(`${rules.join("\n")}\n`), by, CATALOGUE);
   const factsOf = (target: Target) => ({ call, principal: by, target, nowMs });
   return decisionOf(
     call.targets.map((target) => interpret(set, factsOf(target))),
@@ -167,7 +170,7 @@ t.test("kept rules compiled decide as the plain walk does, memo warm or cold", a
   const asked = fc.array(fc.tuple(request, moment), { minLength: 1, maxLength: 2 });
   fc.assert(
     fc.property(statements, targetList, keepers, asked, (rules, targets, { by }, all) => {
-      const decide = createDecide(compileSet(checkedSet(`${rules.join("\n")}\n`)), 1);
+      const decide = createDecide(compileSet(checkedSet(`${rules.join("\n")}\n`)), 1, inlineSets());
       return [...all, ...all].every(([more, nowMs]) => {
         const of = callOf(more, targets);
         const found = decide(of, by, () => nowMs);
@@ -186,8 +189,8 @@ t.test("kept rules never allow what the files deny, and change nothing for anybo
     fc.property(statements, targetList, keepers, request, moment, (rules, targets, { bare, by }, more, nowMs) => {
       const set = compileSet(checkedSet(`${rules.join("\n")}\n`));
       const of = callOf(more, targets);
-      const alone = createDecide(set, 1)(of, bare, () => nowMs);
-      const decide = createDecide(set, 1);
+      const alone = createDecide(set, 1, inlineSets())(of, bare, () => nowMs);
+      const decide = createDecide(set, 1, inlineSets());
       const own = decide(of, by, () => nowMs);
       if (own.targets.length < alone.targets.length) narrowed += 1;
       return (

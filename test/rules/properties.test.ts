@@ -10,7 +10,7 @@ import { StatementCache } from "../../src/rules/parse.ts";
 import { decisionOf } from "../../src/rules/verdict.ts";
 import type { Call, Decision, Principal, Target } from "../../src/types.ts";
 import { caller, callOf, moment, request, statements, targetList } from "./arbitrary.ts";
-import { checkedSet, NOW_MS, source } from "./samples.ts";
+import { CATALOGUE, checkedSet, NOW_MS, source } from "./samples.ts";
 
 const RUNS = { numRuns: 400 };
 
@@ -126,7 +126,12 @@ t.test(
         fc.array(fc.tuple(caller, request, moment), { minLength: 8, maxLength: 8 }),
         (rules, targets, asked) => {
           const text = `${rules.join("\n")}\n`;
-          const { diagnostics } = build(snapshotOf([source(text)]), { models: () => [] }, new StatementCache(), NOW_MS);
+          const { diagnostics } = build(
+            snapshotOf([source(text)]),
+            { ...CATALOGUE, models: () => [] },
+            new StatementCache(),
+            NOW_MS,
+          );
           const full = compiled(rules);
           return diagnostics.every(({ code, span }) => {
             if (!idle.has(code)) return true;

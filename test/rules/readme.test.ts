@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { BUDGET_ATTRIBUTES } from "../../plugins/budget/attributes.ts";
 import { ATTRIBUTES } from "../../src/rules/attribute-table.ts";
 import { build } from "../../src/rules/build.ts";
 import { CODES } from "../../src/rules/diagnostics.ts";
 import { createRuleService } from "../../src/rules/engine.ts";
 import { readDirectory } from "../../src/rules/load.ts";
+import { outsideAttribute } from "../../src/rules/outside-attributes.ts";
 import { StatementCache } from "../../src/rules/parse.ts";
 import { call, checkedSet, decideBy, GPT4, MINI, NOW_MS, principal, report, target } from "./samples.ts";
 
@@ -41,12 +43,17 @@ t.test("the messages that the README shows are those that come", async (t) => {
   t.equal(named(report(first.replace("deny", "dney"))), excerpt);
 });
 
+t.test("the plugin that the README shows is the one that the tests run", async (t) => {
+  const file = join(import.meta.dirname, "..", "support", "plugins", "prompt-words.ts");
+  t.same(blocks("ts"), [readFileSync(file, "utf8")]);
+});
+
 t.test("the README lists every attribute and every code, with their own words", async (t) => {
-  const listed = [...ATTRIBUTES.values()].map(({ name, takesParam }) => `\`${takesParam ? `${name}["x"]` : name}\``);
+  const attributes = [...ATTRIBUTES.values(), ...BUDGET_ATTRIBUTES.map((one) => outsideAttribute(one, null))];
+  const listed = attributes.map(({ name, takesParam }) => `\`${takesParam ? `${name}["x"]` : name}\``);
   t.same(cells("Attributes").slice(1), listed);
   t.same(cells("Checking").slice(1), Object.keys(CODES));
-  for (const { note, type, fixedBy } of ATTRIBUTES.values())
-    t.ok(README.includes(`| ${type} | ${fixedBy} | ${note} |`), note);
+  for (const { note, type, fixedBy } of attributes) t.ok(README.includes(`| ${type} | ${fixedBy} | ${note} |`), note);
   for (const [code, meaning] of Object.entries(CODES)) t.ok(README.includes(`| ${code} | ${meaning} |`), code);
 });
 

@@ -1,10 +1,12 @@
 // Targets, principals and calls as the rule tests need them, and a rule set from text.
+import { BUDGET_ATTRIBUTES } from "../../plugins/budget/attributes.ts";
 import { build, snapshotOf } from "../../src/rules/build.ts";
 import type { RuleCatalogue } from "../../src/rules/catalogue.ts";
 import type { CheckedSet } from "../../src/rules/checked.ts";
 import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
 import { checkText, inlineSource } from "../../src/rules/inline-text.ts";
+import { outsideAttribute } from "../../src/rules/outside-attributes.ts";
 import { StatementCache } from "../../src/rules/parse.ts";
 import { renderText } from "../../src/rules/render.ts";
 import type { Source } from "../../src/rules/source.ts";
@@ -43,8 +45,21 @@ export const MINI = target("gpt-4o-mini", 0.6);
 export const OPUS = target("claude-opus-4", 75);
 export const UNPRICED = target("mystery", null, { family: null, contextTokens: null, outputTokensMax: null });
 
+/** Two attributes as plugins register them: of the request, at times unknown, and of the key, at times unset. */
+const REGISTERED = [
+  outsideAttribute(
+    { name: "sample.answers", type: "number", note: "answers asked for, unless streamed", fixedBy: "request" },
+    ({ n, stream }) => (stream ? undefined : n),
+  ),
+  outsideAttribute(
+    { name: "sample.owner", type: "name", note: "the key's user", fixedBy: "key", mayLack: true },
+    (_call, { user }) => user?.alias ?? null,
+  ),
+];
+
 export const CATALOGUE: RuleCatalogue = {
   models: () => [GPT4, MINI, OPUS],
+  attributes: () => [...REGISTERED, ...BUDGET_ATTRIBUTES.map((one) => outsideAttribute(one, null))],
   teams: () => ["ml", "search", "batch", "contractors", "everyone", "allow"],
   keys: () => ["ci"],
 };

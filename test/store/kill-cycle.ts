@@ -7,7 +7,7 @@ import { createLedger } from "../../src/ledger/engine.ts";
 import { openSqlite } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Clock } from "../../src/types.ts";
-import { accessRecord, quota } from "../ledger/samples.ts";
+import { accessRecord, quota, type UniformLedger, uniform } from "../ledger/samples.ts";
 
 const QUOTAS = [quota("budget:key", 10n ** 15n, "total"), quota("budget:team", 10n ** 14n, "total")];
 const BOUND = 1_000_000;
@@ -67,7 +67,7 @@ export async function audit(path: string, acknowledged: readonly string[]): Prom
 /** The process that is killed. Each request's id is printed once its settlement is on disk. */
 async function main(path: string): Promise<never> {
   const store = openSqlite({ path, clock: systemClock });
-  const ledger = createLedger({ store: store.ledger, clock: systemClock, timeZone: "UTC" });
+  const ledger = uniform(createLedger({ store: store.ledger, clock: systemClock, timeZone: "UTC" }));
   setInterval(() => {
     store.ledger.heartbeat();
     ledger.releaseIdle();
@@ -80,7 +80,7 @@ async function main(path: string): Promise<never> {
   }
 }
 
-async function serve(store: Store, ledger: ReturnType<typeof createLedger>, id: string): Promise<void> {
+async function serve(store: Store, ledger: UniformLedger, id: string): Promise<void> {
   const answer = ledger.reserve(QUOTAS, BOUND);
   if (!answer.ok) return;
   for (let turns = Math.random() * 3; turns > 0; turns -= 1) await new Promise(setImmediate);

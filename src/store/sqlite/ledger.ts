@@ -6,13 +6,17 @@ import type {
   LeaseAnswer,
   LeaseWish,
   LedgerStore,
+  Recovery,
   StoreEvent,
+  WindowSpan,
+  WindowUse,
 } from "../store.ts";
 import { StoreError } from "../store.ts";
 import type { Batch } from "./batch.ts";
 import type { Counters } from "./counters.ts";
 import { guarded } from "./errors.ts";
 import type { Processes } from "./processes.ts";
+import type { Recoveries } from "./recoveries.ts";
 
 /** A write that succeeded this lately proves that the database can be written. */
 const PROOF_MS = 100;
@@ -22,6 +26,7 @@ export interface SqliteLedgerParts {
   readonly batch: Batch;
   readonly counters: Counters;
   readonly processes: Processes;
+  readonly recoveries: Recoveries;
   readonly onEvent: (event: StoreEvent) => void;
 }
 
@@ -42,8 +47,16 @@ export class SqliteLedger implements LedgerStore {
     });
   }
 
-  counter(id: CounterId): CounterState {
-    return guarded(() => this.#parts.counters.state(id));
+  counter(id: CounterId, span: WindowSpan | null = null): CounterState {
+    return guarded(() => this.#parts.counters.state(id, span));
+  }
+
+  uses(quota: string, span: WindowSpan): readonly WindowUse[] {
+    return guarded(() => this.#parts.counters.uses(quota, span));
+  }
+
+  recoveries(sinceMs: number): readonly Recovery[] {
+    return guarded(() => this.#parts.recoveries.since(sinceMs));
   }
 
   commit(changes: readonly CounterChange[]): Promise<void> {
@@ -67,6 +80,16 @@ export class SqliteLedger implements LedgerStore {
       });
       this.#report(recovered);
     });
+  }
+
+  passTime(nowMs: number): number {
+    const { batch, counters } = this.#parts;
+    let latestMs = nowMs;
+    this.#unlessUnavailable(() => {
+      batch.assertWritable();
+      latestMs = batch.write(() => counters.passTime(nowMs));
+    });
+    return latestMs;
   }
 
   /** At opening: charges the leases of processes that are certainly dead. Writes only when there are some. */

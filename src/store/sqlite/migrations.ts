@@ -112,6 +112,24 @@ const STEPS: readonly string[] = [
   );
   CREATE INDEX requests_received ON requests (received_ms);
   `,
+  `
+  ALTER TABLE meta ADD COLUMN ledger_ms INTEGER NOT NULL DEFAULT 0; -- the time that expiries go by: it never goes back
+  ALTER TABLE counters ADD COLUMN expires_ms INTEGER; -- when it may be forgotten; NULL: kept for good
+  CREATE INDEX counters_expiry ON counters (expires_ms) WHERE expires_ms IS NOT NULL;
+  ALTER TABLE leases ADD COLUMN expires_ms INTEGER; -- of the counter, for when the lease is charged to it
+  ALTER TABLE leases ADD COLUMN unit TEXT NOT NULL DEFAULT 'nano-usd';
+
+  CREATE TABLE recoveries (
+    at_ms INTEGER NOT NULL,
+    process TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    quota TEXT NOT NULL,
+    win TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    amount INTEGER NOT NULL -- charged as unaccounted
+  ) STRICT;
+  CREATE INDEX recoveries_at ON recoveries (at_ms);
+  `,
   // Organisations, and rules kept on them, on teams and on keys; no text is longer than RULES_BYTES_MAX.
   `
   CREATE TABLE organizations (

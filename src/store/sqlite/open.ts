@@ -12,6 +12,7 @@ import { type Durability, openDatabase } from "./database.ts";
 import { SqliteDirectory } from "./directory.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { Processes } from "./processes.ts";
+import { Recoveries } from "./recoveries.ts";
 import { Requests } from "./requests.ts";
 
 /** How long a write may wait for another process's lock, blocking the event loop. */
@@ -55,8 +56,9 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
   const counters = new Counters(db, processId);
   const requests = new Requests(db);
   const batch = new Batch({ db, clock, counters, requests, busyTimeoutMs, commitTimeoutMs, onEvent });
-  const processes = new Processes(db, processId, clock, counters);
-  const ledger = new SqliteLedger({ batch, counters, processes, onEvent });
+  const recoveries = new Recoveries(db);
+  const processes = new Processes(db, processId, clock, counters, recoveries);
+  const ledger = new SqliteLedger({ batch, counters, processes, recoveries, onEvent });
   ledger.recover();
   const nowMs = (): number => Math.trunc(clock.nowMs());
   const shared = { db, changes: new AccountChanges(db, nowMs), budgets: new Budgets(db), nowMs };

@@ -4,6 +4,7 @@ import type { Clock } from "../../types.ts";
 import type { Charge } from "../store.ts";
 import type { Counters } from "./counters.ts";
 import { isGone, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
+import type { Recoveries } from "./recoveries.ts";
 
 /** A process whose heartbeat has stood still this long, by our own monotonic clock, is taken for dead. */
 const SILENT_MS = 15_000;
@@ -35,6 +36,7 @@ export class Processes {
   readonly #id: string;
   readonly #clock: Clock;
   readonly #counters: Counters;
+  readonly #recoveries: Recoveries;
   readonly #own = ownIdentity();
   /** Per other process: its last beat and when, on our monotonic clock, we first saw it. */
   readonly #seen = new Map<string, { beat: number; sinceMs: number }>();
@@ -42,10 +44,11 @@ export class Processes {
   readonly #others: Database.Statement<[string], ProcessRow>;
   readonly #remove: Database.Statement<[string]>;
 
-  constructor(db: Database.Database, id: string, clock: Clock, counters: Counters) {
+  constructor(db: Database.Database, id: string, clock: Clock, counters: Counters, recoveries: Recoveries) {
     this.#id = id;
     this.#clock = clock;
     this.#counters = counters;
+    this.#recoveries = recoveries;
     this.#beat = db.prepare(BEAT);
     this.#others = db.prepare("SELECT id, host, pid, started, beat FROM processes WHERE id <> ?");
     this.#remove = db.prepare("DELETE FROM processes WHERE id = ?");
@@ -69,6 +72,7 @@ export class Processes {
   recover(): readonly Recovered[] {
     return this.findDead().map(({ id, pid }) => {
       const charged = this.#counters.chargeLeasesOf(id);
+      this.#recoveries.add(this.#clock.nowMs(), id, pid, charged);
       this.#remove.run(id);
       return { process: id, pid, charged };
     });
