@@ -9,12 +9,19 @@ import type { Handler } from "./http/server.ts";
 import type { AdminRoute } from "./plugin.ts";
 import { newRequestId } from "./request-id.ts";
 
+/** What guards the admin listener. */
+export interface AdminAccess {
+  readonly key: string;
+  /** Paths that are served without it. */
+  readonly open: readonly string[];
+}
+
 /** Serves the routes to whoever sends the key as `Authorization: Bearer` or `X-Admin-Key`. */
-export function createAdminHandler(routes: readonly AdminRoute[], key: string, log: Logger): Handler {
+export function createAdminHandler(routes: readonly AdminRoute[], { key, open }: AdminAccess, log: Logger): Handler {
   const expected = digest(key);
   return async (req, res) => {
     try {
-      if (!timingSafeEqual(digest(credential(req)), expected)) {
+      if (!open.includes(plainPath(req.url) ?? "") && !timingSafeEqual(digest(credential(req)), expected)) {
         throw new GatewayError("invalid_api_key", "The admin key is missing or wrong");
       }
       await find(routes, req).handle(req, res);

@@ -15,8 +15,9 @@ import { sendJson } from "./http/reply.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { createLedger } from "./ledger/engine.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
+import { METRICS_PATH, metricsRoute, processMetrics, single } from "./metrics.ts";
 import { Pipeline } from "./pipeline.ts";
-import type { AdminRoute, Host, Plugin } from "./plugin.ts";
+import type { AdminRoute, Host, Metric, Plugin } from "./plugin.ts";
 import { declaredAttributes, registeredAttributes } from "./plugin-attributes.ts";
 import { Providers } from "./providers.ts";
 import { loadPlugins, Registry } from "./registry.ts";
@@ -78,7 +79,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
 /** @param closers filled, as things are opened, with what closes them */
 async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
   const { log, clock = systemClock } = options;
-  const health = { storeProblem: null as string | null };
+  const health: Health = { storeProblem: null, unaccountedNanoUsd: 0n, rowsDropped: 0 };
   const store = openStore(config, { clock, onEvent: (event) => onStoreEvent(event, log, health) });
   closers.push(() => store.close());
   const pepper = loadPepper(config, options.env, store.accounts);
@@ -90,6 +91,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     catalogue: { ...ruleCatalogue(providers, store), attributes: () => attributes },
     clock,
     log,
+    recordValues: config.recording.values,
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
@@ -121,18 +123,28 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     clientIp: createClientIp(config.trustedProxies),
     limits: config.limits,
     errorFormat: config.errorFormat,
+    rules,
   });
   const reloadRules = (): Promise<RuleLoad> => rules.load();
   const adminKeyMade = config.admin.key === null ? `adm-${randomBytes(24).toString("base64url")}` : null;
-  const routes = [reloadRoute(reloadRules, log), ...registry.having("routes").flatMap(({ hooks }) => hooks.routes)];
+  const sources = [
+    { name: "gateway", collect: () => [...gatewayMetrics(pipeline, health), ...processMetrics()] },
+    ...registry.having("metrics").map(({ name, hooks }) => ({ name, collect: () => hooks.metrics() })),
+  ];
+  const routes = [
+    reloadRoute(reloadRules, log),
+    metricsRoute(sources, log),
+    ...registry.having("routes").flatMap(({ hooks }) => hooks.routes),
+  ];
   const common = {
     notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
-    facts: () => ({ rules: { generation: rules.generation }, active_requests: pipeline.active }),
+    facts: () => ({ rules: { generation: rules.generation, hash: rules.hash }, active_requests: pipeline.active }),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
   const data = createServer({ ...common, handler: (req, res) => pipeline.handle(req, res) });
-  const adminKey = config.admin.key ?? (adminKeyMade as string);
-  const admin = createServer({ ...common, handler: createAdminHandler(routes, adminKey, log) });
+  const key = config.admin.key ?? (adminKeyMade as string);
+  const access = { key, open: config.admin.openMetrics ? [METRICS_PATH] : [] };
+  const admin = createServer({ ...common, handler: createAdminHandler(routes, access, log) });
   closers.push(() => closeServers(data, admin));
   const url = await listenOn(data, config.listen.host, config.listen.port);
   const adminUrl = await listenOn(admin, config.admin.listen.host, config.admin.listen.port);
@@ -201,7 +213,35 @@ function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): AdminRoute {
   };
 }
 
-function onStoreEvent(event: StoreEvent, log: Logger, health: { storeProblem: string | null }): void {
+/** What the store has told. */
+interface Health {
+  storeProblem: string | null;
+  /** Charged by this process to budgets for processes that died. */
+  unaccountedNanoUsd: bigint;
+  rowsDropped: number;
+}
+
+function gatewayMetrics(pipeline: Pipeline, { storeProblem, unaccountedNanoUsd, rowsDropped }: Health): Metric[] {
+  const ready = pipeline.draining || storeProblem !== null ? 0 : 1;
+  return [
+    single("gauge", "tollgate_requests_in_flight", "Requests under way.", pipeline.active),
+    single("gauge", "tollgate_ready", "1 while requests are served, as /readyz says.", ready),
+    single(
+      "counter",
+      "tollgate_unaccounted_usd_total",
+      "Charged to budgets for gateways that died, in US dollars, by this one.",
+      Number(unaccountedNanoUsd) / 1e9,
+    ),
+    single(
+      "counter",
+      "tollgate_rows_dropped_total",
+      "Rows of refused requests that were not kept while the database could not be written.",
+      rowsDropped,
+    ),
+  ];
+}
+
+function onStoreEvent(event: StoreEvent, log: Logger, health: Health): void {
   switch (event.kind) {
     case "unavailable":
       health.storeProblem = "the database cannot be written";
@@ -212,6 +252,9 @@ function onStoreEvent(event: StoreEvent, log: Logger, health: { storeProblem: st
       log.info({ after_ms: event.afterMs }, "the database can be written again");
       break;
     case "recovered":
+      for (const { quota, amount } of event.charged) {
+        if (quota.startsWith("budget:")) health.unaccountedNanoUsd += amount;
+      }
       log.warn(
         {
           process: event.process,
@@ -222,6 +265,7 @@ function onStoreEvent(event: StoreEvent, log: Logger, health: { storeProblem: st
       );
       break;
     case "rows_dropped":
+      health.rowsDropped += event.count;
       log.warn({ count: event.count }, "rows of refused requests were not kept");
   }
 }

@@ -13,6 +13,7 @@ import { formatUsd } from "./money.ts";
 import type { ParsedCall, Providers } from "./providers.ts";
 import type { Implementing, Registry } from "./registry.ts";
 import { newRequestId } from "./request-id.ts";
+import type { Recorded, RuleService } from "./rules/service.ts";
 import { StoreError } from "./store/store.ts";
 import { accessRecord, Trip } from "./trip.ts";
 import type { Call, Clock, Decision, Outcome, Principal, RequestHead } from "./types.ts";
@@ -27,6 +28,8 @@ export interface PipelineOptions {
   readonly clientIp: ClientIp;
   readonly limits: { readonly bodyBytesMax: number; readonly headersMax: number };
   readonly errorFormat: ErrorFormat;
+  /** What is kept of a decided request beside its record. */
+  readonly rules: Pick<RuleService, "record">;
 }
 
 /** Serves data-plane requests. */
@@ -168,13 +171,25 @@ export class Pipeline {
 
   #record(trip: Trip, outcome: Outcome): void {
     if (this.#recorders.length === 0) return;
-    const record = accessRecord(trip, outcome, this.#options.clock.monotonicMs());
+    const record = accessRecord(trip, outcome, this.#recorded(trip), this.#options.clock.monotonicMs());
     for (const { name, hooks } of this.#recorders) {
       try {
         hooks.record(record);
       } catch (error) {
         this.#logFault(trip, `plugin ${name} could not record`, error);
       }
+    }
+  }
+
+  /** A fault in it is logged, and the request recorded without. */
+  #recorded(trip: Trip): Recorded | null {
+    const { call, principal, decision, target } = trip;
+    if (call === null || principal === null || decision === null) return null;
+    try {
+      return this.#options.rules.record(call, principal, { generation: decision.generation, sent: target !== null });
+    } catch (error) {
+      this.#logFault(trip, "what the rules could read was not recorded", error);
+      return null;
     }
   }
 

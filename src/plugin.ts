@@ -56,9 +56,36 @@ export interface Host {
 /** Asks that a route of the admin listener be served. */
 export interface AdminRoute {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** An exact path, e.g. `/metrics`. */
+  /** An exact path, e.g. `/-/spend`. */
   readonly path: string;
   handle(req: IncomingMessage, res: ServerResponse): void | Promise<void>;
+}
+
+/** One metric, with its numbers at the moment it was asked for. */
+export interface Metric {
+  /** As Prometheus has it: `tollgate_spend_usd_total`; counters end in `_total`, units are in the name. */
+  readonly name: string;
+  readonly help: string;
+  /** A counter only grows. */
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly samples: readonly (MetricSample | HistogramSample)[];
+}
+
+/** One number. */
+export interface MetricSample {
+  /** Never what a caller may make up without bound. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** One distribution. */
+export interface HistogramSample {
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Inclusive, ascending. */
+  readonly upperBounds: readonly number[];
+  /** How many fell in each bucket; one more than there are bounds. */
+  readonly counts: readonly number[];
+  readonly sum: number;
 }
 
 /**
@@ -87,6 +114,8 @@ export interface PluginHooks {
   settle?(reservation: Reservation, outcome: Outcome): void | Promise<void>;
   /** Told of every request, refused ones too. Must not wait. */
   record?(entry: AccessRecord): void;
+  /** What `GET /metrics` of the admin listener shows; asked for at each scrape, so that counting costs little. */
+  metrics?(): readonly Metric[];
   /** Routes on the admin listener. */
   readonly routes?: readonly AdminRoute[];
   /** Reads each of the attributes that the plugin declares, by name, when a rule compares it. */

@@ -16,6 +16,7 @@ const HOOKS: Readonly<Record<keyof PluginHooks, "function" | "list" | "table">> 
   reserve: "function",
   settle: "function",
   record: "function",
+  metrics: "function",
   routes: "list",
   readAttributes: "table",
 };

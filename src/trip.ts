@@ -4,6 +4,7 @@ import type { GatewayError } from "./errors.ts";
 import type { Forwarded } from "./http/exchange.ts";
 import type { ParsedCall } from "./providers.ts";
 import type { Implementing } from "./registry.ts";
+import type { Recorded } from "./rules/service.ts";
 import type { AccessRecord, Decision, Outcome, Principal, RequestHead, Reservation, Target } from "./types.ts";
 
 /** A reservation and the plugin that is owed its settlement. */
@@ -51,7 +52,12 @@ export class Trip {
 }
 
 /** The trip's line in the access log. */
-export function accessRecord(trip: Trip, outcome: Outcome, nowMonotonicMs: number): AccessRecord {
+export function accessRecord(
+  trip: Trip,
+  outcome: Outcome,
+  recorded: Recorded | null,
+  nowMonotonicMs: number,
+): AccessRecord {
   const { req, head, principal, call, decision, forwarded, error, target } = trip;
   return {
     id: trip.id,
@@ -75,8 +81,11 @@ export function accessRecord(trip: Trip, outcome: Outcome, nowMonotonicMs: numbe
     decision: decision?.effect ?? null,
     ruleIds: decision?.ruleIds ?? [],
     shadowIds: decision?.shadowIds ?? [],
+    warningIds: decision?.warnings ?? [],
     unknown: decision?.unknown ?? [],
     generation: decision?.generation ?? 0,
+    rulesHash: recorded?.rulesHash ?? null,
+    facts: recorded?.facts ?? null,
     usage: outcome.usage,
     reservedNanoUsd: trip.held.reduce((sum, { reservation }) => sum + reservation.amountNanoUsd, 0),
     costNanoUsd: outcome.costNanoUsd,

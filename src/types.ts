@@ -292,8 +292,14 @@ export interface AccessRecord {
   readonly decision: "allow" | "deny" | null;
   readonly ruleIds: readonly string[];
   readonly shadowIds: readonly string[];
+  /** Ids of `warn` rules that matched. */
+  readonly warningIds: readonly string[];
   readonly unknown: readonly string[];
   readonly generation: number;
+  /** Hash of the rule files that decided; null where none did. */
+  readonly rulesHash: string | null;
+  /** What rules can read and no other field holds, as JSON (rules/record.ts); null where no rules decided. */
+  readonly facts: string | null;
   readonly usage: Usage | null;
   readonly reservedNanoUsd: number;
   readonly costNanoUsd: number;
@@ -304,4 +310,41 @@ export interface AccessRecord {
   readonly firstByteMs: number | null;
   /** From arrival to settlement, milliseconds. */
   readonly totalMs: number;
+}
+
+/** A request that rules decided, as it was recorded: enough to decide it again. */
+export interface RecordedRequest
+  extends Pick<
+    AccessRecord,
+    | "id"
+    | "receivedMs"
+    | "method"
+    | "path"
+    | "endpoint"
+    | "ip"
+    | "keyId"
+    | "keyAlias"
+    | "teamId"
+    | "teamAlias"
+    | "userId"
+    | "orgId"
+    | "modelRequested"
+    | "model"
+    | "provider"
+    | "stream"
+    | "status"
+    | "error"
+    | "ruleIds"
+    | "shadowIds"
+    | "warningIds"
+    | "unknown"
+    | "generation"
+    | "rulesHash"
+    | "facts"
+    | "costNanoUsd"
+    | "requestBytes"
+  > {
+  readonly decision: "allow" | "deny";
+  /** When the key was made, milliseconds since the epoch; null when the database no longer has the key. */
+  readonly keyCreatedMs: number | null;
 }

@@ -1,5 +1,13 @@
 // Decides each call by the rules in force, and keeps the rules in step with their files.
-import { definePlugin, type Host, type RuleLoad, SetupError, z } from "../../src/plugin.ts";
+import {
+  definePlugin,
+  type Host,
+  type Metric,
+  type RuleLoad,
+  type RuleService,
+  SetupError,
+  z,
+} from "../../src/plugin.ts";
 
 export default definePlugin({
   name: "iam",
@@ -13,9 +21,31 @@ export default definePlugin({
         host.rules.watch(signal, (later) => announce(host, later));
       },
       authorize: (call, principal) => host.rules.decide(call, principal),
+      metrics: () => ruleMetrics(host.rules),
     };
   },
 });
+
+/** Which rules are in force, and how loading them has gone. */
+function ruleMetrics({ generation, hash, loads }: RuleService): Metric[] {
+  return [
+    {
+      name: "tollgate_rules_info",
+      help: "The rule set in force.",
+      type: "gauge",
+      samples: [{ labels: { generation: String(generation), hash }, value: 1 }],
+    },
+    {
+      name: "tollgate_rule_loads_total",
+      help: "Loads of changed rule files, by what came of them.",
+      type: "counter",
+      samples: [
+        { labels: { result: "ok" }, value: loads.ok },
+        { labels: { result: "failed" }, value: loads.failed },
+      ],
+    },
+  ];
+}
 
 /** Logs what a load came to: warnings with a good one, the report with a broken one. */
 function announce({ log }: Host, { ok, generation, hash, files, rules, report }: RuleLoad): void {

@@ -47,6 +47,7 @@ function addDecision(fields: AccessFields, entry: AccessRecord): void {
   if (entry.error !== null) fields.error = entry.error;
   if (entry.ruleIds.length > 0) fields.rules = entry.ruleIds;
   if (entry.shadowIds.length > 0) fields.shadow_rules = entry.shadowIds;
+  if (entry.warningIds.length > 0) fields.warnings = entry.warningIds;
   if (entry.unknown.length > 0) fields.unknown = entry.unknown;
   if (entry.generation > 0) fields.generation = entry.generation;
 }

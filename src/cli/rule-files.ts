@@ -4,9 +4,14 @@ import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
 import { loadConfig } from "../config.ts";
-import { mergeSnapshots, type Snapshot } from "../rules/build.ts";
+import { SetupError } from "../errors.ts";
+import { build, mergeSnapshots, type Snapshot } from "../rules/build.ts";
 import type { RuleCatalogue } from "../rules/catalogue.ts";
+import type { CheckedSet } from "../rules/checked.ts";
+import { isError } from "../rules/diagnostics.ts";
 import { readDirectory, readFiles } from "../rules/load.ts";
+import { StatementCache } from "../rules/parse.ts";
+import { renderText } from "../rules/render.ts";
 import type { Io } from "./command.ts";
 import { usage } from "./options.ts";
 
@@ -62,6 +67,21 @@ export async function readRules(
     snapshots.push(facts.isDirectory() ? await readDirectory(path, label) : await readFiles([path], label));
   }
   return mergeSnapshots(snapshots);
+}
+
+/** What is named, checked. @throws SetupError 2 with the report when the rules have an error; failing tests are none here */
+export async function readSet(
+  command: string,
+  paths: readonly string[],
+  config: string | undefined,
+  io: Io,
+  find: FindSurroundings,
+): Promise<CheckedSet> {
+  const { directory, catalogue } = await find(config, io);
+  const snapshot = await readRules(command, paths, { directory, cwd: io.cwd });
+  const { checked, diagnostics } = build(snapshot, catalogue, new StatementCache(), Date.now());
+  if (checked !== null) return checked;
+  throw new SetupError(`the rules have an error\n${renderText(diagnostics.filter(isError))}`, 2);
 }
 
 /** Reports name files relative to the working directory, unless that leads out of it. */

@@ -1,22 +1,13 @@
 // `tollgate rules`: what the rules are, what a pattern means today, and what an edit changes for whom.
-
-import { SetupError } from "../errors.ts";
 import { formatPerMillion } from "../money.ts";
 import { type AccessDiff, accessDiff, type ModelChange } from "../rules/access-diff.ts";
-import { build } from "../rules/build.ts";
-import { type CheckedRule, type CheckedSet, isCounting } from "../rules/checked.ts";
-import { isError } from "../rules/diagnostics.ts";
-import { ruleText } from "../rules/explain.ts";
+import { isCounting } from "../rules/checked.ts";
 import { globMatches } from "../rules/glob.ts";
-import { boundRules, InlineRulesError } from "../rules/inline-bind.ts";
-import { formatDate } from "../rules/local-time.ts";
-import { StatementCache } from "../rules/parse.ts";
-import { renderText } from "../rules/render.ts";
-import { whereOf } from "../rules/source.ts";
 import type { Command, Io } from "./command.ts";
-import { listKeptRules } from "./kept-rules.ts";
 import { parseOptions } from "./options.ts";
-import { configSurroundings, counted, type FindSurroundings, partArguments, readRules } from "./rule-files.ts";
+import { configSurroundings, counted, type FindSurroundings, partArguments, readSet } from "./rule-files.ts";
+import { LIST_SINCE, list } from "./rules-list.ts";
+import { REPLAY_SINCE, replay } from "./rules-replay.ts";
 import { runSubcommand } from "./subcommands.ts";
 import { renderTable } from "./table.ts";
 
@@ -28,28 +19,43 @@ Usage:
   tollgate rules list --inline        and those that are kept on organisations, teams and keys
   tollgate rules expand PATTERN…      the models of the catalogue that a pattern means today
   tollgate rules diff OLD NEW         who gains or loses which models between two rule directories or files
+  tollgate rules replay NEW           which recorded requests other rules would have decided otherwise
+
+\`list\` says how often each rule matched, and when it last did: as a live rule, in \`shadow\` or as a warning. Hits are
+counted by rule id and UTC day: a rule without \`as\` is counted anew when its line changes.
 
 \`diff\` tries every class of principals that either rule set can tell apart (the keys, teams, roles … that they name,
 and others) with every model of the catalogue and every kind of request that the rules can tell apart. Limits and
 budgets give and take no access: it leaves them out.
 
+\`replay\` decides each recorded request again, at its own time and with today's catalogue, and compares with what was
+decided then: newly denied, newly allowed, unchanged, or undecidable where a rule looks at what was not recorded
+(headers and metadata are recorded when the rules in force read them). Limits and budgets are not replayed.
+
 Options:
+  --since WHEN        list, replay: a duration (7d, 12h) or a date (2026-11-01, 00:00 UTC); default: list ${LIST_SINCE},
+                      replay ${REPLAY_SINCE}
+  --unused            list: only rules that could match and have not
+  --limit N           replay: at most the newest N requests
   --json              the same as data
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
 
-Exit codes: 0 done (diff: nothing changes), 2 diff: something changes, or the rules have an error, 64 usage, 78 bad config.
+Exit codes: 0 done (diff, replay: nothing changes), 2 diff, replay: something changes or cannot be told, or the rules
+have an error, 64 usage, 78 bad config.
 
 Examples:
-  tollgate rules list
+  tollgate rules list --since 7d
+  tollgate rules list --unused
   tollgate rules expand 'gpt-4*'
   git worktree add ../main main && tollgate rules diff ../main/rules rules
+  tollgate rules replay new-rules --since 7d
 `;
 
 /** Makes the command for a way to find what surrounds the rules. */
 export function createRulesCommand(findSurroundings: FindSurroundings): Command {
   return {
     name: "rules",
-    summary: "list rules, expand patterns, compare rule sets",
+    summary: "list rules and their hits, expand patterns, compare rule sets, replay requests",
     help: HELP.trimStart(),
     run: (argv, io) =>
       runSubcommand(
@@ -58,6 +64,7 @@ export function createRulesCommand(findSurroundings: FindSurroundings): Command 
           list: (rest) => list(rest, io, findSurroundings),
           expand: (rest) => expand(rest, io, findSurroundings),
           diff: (rest) => diff(rest, io, findSurroundings),
+          replay: (rest) => replay(rest, io, findSurroundings),
         },
         argv,
         io,
@@ -67,36 +74,6 @@ export function createRulesCommand(findSurroundings: FindSurroundings): Command 
 
 /** The command with the config's directory, providers and models. */
 export const rules: Command = createRulesCommand(configSurroundings);
-
-async function list(argv: readonly string[], io: Io, find: FindSurroundings): Promise<number> {
-  const { paths, rest } = partArguments(argv);
-  const { values } = parseOptions(rest, { command: "rules list", options: { inline: { type: "boolean" } } });
-  const { rules: ofFiles } = await read(paths, values.config, io, find);
-  const all = values.inline ? [...ofFiles, ...(await readKept(values.config, io, find))] : ofFiles;
-  if (values.json) {
-    const rows = all.map((rule) => ({
-      where: whereOf(rule),
-      id: rule.id,
-      mode: rule.mode,
-      effect: rule.effect,
-      owner: rule.owner,
-      until: rule.untilDay === null ? null : formatDate(rule.untilDay),
-      text: ruleText(rule),
-    }));
-    io.stdout.write(`${JSON.stringify({ rules: rows }, null, 2)}\n`);
-    return 0;
-  }
-  const left = (title: string) => ({ title, align: "left" as const });
-  const rows = all.map((rule) => [
-    whereOf(rule),
-    rule.id === whereOf(rule) ? "" : rule.id,
-    rule.owner ?? "",
-    ruleText(rule),
-  ]);
-  if (rows.length > 0) io.stdout.write(renderTable(["WHERE", "ID", "OWNER", "RULE"].map(left), rows));
-  io.stderr.write(`${counted(rows.length, "rule")}\n`);
-  return 0;
-}
 
 async function expand(argv: readonly string[], io: Io, find: FindSurroundings): Promise<number> {
   const { paths: patterns, rest } = partArguments(argv);
@@ -130,7 +107,9 @@ async function diff(argv: readonly string[], io: Io, find: FindSurroundings): Pr
     options: {},
     positionals: ["OLD", "NEW"],
   });
-  const [before, after] = await Promise.all(positionals.map((path) => read([path], values.config, io, find)));
+  const [before, after] = await Promise.all(
+    positionals.map((path) => readSet("rules", [path], values.config, io, find)),
+  );
   if (before === undefined || after === undefined) throw new Error("two arguments are required");
   const { catalogue } = await find(values.config, io);
   const found = accessDiff(before, after, [...catalogue.models()], Date.now());
@@ -165,29 +144,4 @@ function byExample(models: readonly ModelChange[]): string[] {
     lines.set(when, [...(lines.get(when) ?? []), model]);
   }
   return [...lines].map(([when, names]) => `${names.join(", ")}${when}`);
-}
-
-/** The rules that are kept in the database. @throws SetupError 2 with the report when some have an error */
-async function readKept(config: string | undefined, io: Io, find: FindSurroundings): Promise<readonly CheckedRule[]> {
-  const [all, { catalogue }] = await Promise.all([listKeptRules(config, io), find(config, io)]);
-  try {
-    return all.flatMap((rules) => boundRules(rules, catalogue));
-  } catch (error) {
-    if (error instanceof InlineRulesError) throw new SetupError(error.report.trimEnd(), 2, error);
-    throw error;
-  }
-}
-
-/** @throws SetupError 2 with the report when the rules have an error; failing tests are none here */
-async function read(
-  paths: readonly string[],
-  config: string | undefined,
-  io: Io,
-  find: FindSurroundings,
-): Promise<CheckedSet> {
-  const { directory, catalogue } = await find(config, io);
-  const snapshot = await readRules("rules", paths, { directory, cwd: io.cwd });
-  const { checked, diagnostics } = build(snapshot, catalogue, new StatementCache(), Date.now());
-  if (checked !== null) return checked;
-  throw new SetupError(`the rules have an error\n${renderText(diagnostics.filter(isError))}`, 2);
 }

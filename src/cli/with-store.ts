@@ -3,8 +3,8 @@ import { systemClock } from "../clock.ts";
 import type { Config } from "../config/model.ts";
 import { loadConfig } from "../config.ts";
 import { SetupError } from "../errors.ts";
-import { openStore } from "../store/open.ts";
-import { type Store, StoreError, type StoreEvent } from "../store/store.ts";
+import { databaseExists, openStore } from "../store/open.ts";
+import { type RequestStore, type Store, StoreError, type StoreEvent } from "../store/store.ts";
 import type { Io } from "./command.ts";
 import { amountText } from "./values.ts";
 
@@ -26,6 +26,19 @@ export async function withStore<T>(
   } finally {
     await store.close();
   }
+}
+
+/**
+ * Runs `work` on the config's request table; on null where there is no database yet, for reading must not make one.
+ * @throws SetupError as `withStore`
+ */
+export async function withRequests<T>(
+  io: Io,
+  configPath: string | undefined,
+  work: (requests: RequestStore | null) => T,
+): Promise<T> {
+  const config = loadConfig({ path: configPath, cwd: io.cwd, env: io.env });
+  return databaseExists(config) ? withStore(io, configPath, ({ requests }) => work(requests)) : work(null);
 }
 
 /** Whoever opens the database first after a crash charges what the dead process held, and is the only one to know. */

@@ -31,7 +31,7 @@ export function finish(file: ConfigFile, setting: Setting): Config {
     file: setting.file,
     directory: setting.directory,
     listen: file.listen,
-    admin: { listen: file.admin.listen, key: file.admin.key ?? null },
+    admin: { listen: file.admin.listen, key: file.admin.key ?? null, openMetrics: file.admin.open_metrics },
     database: file.database.replace(/^sqlite:(.*)$/s, (_all, path: string) => `sqlite:${at(path)}`),
     rules: findRules(file.rules, setting.directory),
     timezone: file.timezone,
@@ -47,6 +47,7 @@ export function finish(file: ConfigFile, setting: Setting): Config {
       format: file.log.format,
       file: file.log.file === undefined ? null : at(file.log.file),
     },
+    recording: file.recording,
   };
 }
 

@@ -79,6 +79,8 @@ export interface Config {
     readonly listen: Address;
     /** Secret. null: to be made and printed at start; then `listen` is loopback. */
     readonly key: string | null;
+    /** `GET /metrics` needs no key. */
+    readonly openMetrics: boolean;
   };
   /** `sqlite:` and an absolute path, or a `postgres://` URL. May hold a password. */
   readonly database: string;
@@ -94,4 +96,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   readonly errorFormat: "openai" | "llmgateway" | "detail";
   readonly log: LogConfig;
+  readonly recording: {
+    /** Whether header and metadata values that rules read are kept with each request. */
+    readonly values: boolean;
+  };
 }

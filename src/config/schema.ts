@@ -128,6 +128,19 @@ const Log = z.strictObject({
 const Admin = z.strictObject({
   listen: address().prefault("127.0.0.1:4001").describe("Admin API, metrics and dashboard."),
   key: secret().optional().describe("Secret. Master key; left out, made and printed at start, on loopback only."),
+  open_metrics: z
+    .boolean()
+    .default(false)
+    .describe("Serve `GET /metrics` without the key, to whoever can reach `listen`."),
+});
+
+const Recording = z.strictObject({
+  values: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Keep with each request the headers and metadata that the rules read (credentials never), so that `tollgate rules replay` and `tollgate explain` know them.",
+    ),
 });
 
 /** The whole file. Input: what people write. Output: parsed, names as written. */
@@ -170,6 +183,7 @@ export const ConfigSchema = z.strictObject({
     .default("openai")
     .describe("Shape of error bodies for callers that do not speak Anthropic or Gemini."),
   log: Log.prefault({}),
+  recording: Recording.prefault({}),
 });
 
 /** The file as parsed. */

@@ -9,7 +9,11 @@ import type { Address } from "./units.ts";
 export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
   return {
     listen: addressText(config.listen),
-    admin: { listen: addressText(config.admin.listen), ...optional("key", config.admin.key, maskSecret) },
+    admin: {
+      listen: addressText(config.admin.listen),
+      ...optional("key", config.admin.key, maskSecret),
+      open_metrics: config.admin.openMetrics,
+    },
     database: maskUrl(config.database),
     rules: config.rules.directory,
     timezone: config.timezone,
@@ -21,6 +25,7 @@ export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
     trusted_proxies: config.trustedProxies,
     error_format: config.errorFormat,
     log: { level: config.log.level, format: config.log.format, ...optional("file", config.log.file) },
+    recording: config.recording,
   };
 }
 

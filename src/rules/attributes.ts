@@ -76,6 +76,7 @@ export function readBound(ref: AttributeRef, bound: Bound): Fact {
 /** Reads any attribute. Of a described request, what others read is what is given of it, else unknown. */
 export function readFact(ref: AttributeRef, facts: Facts): Fact {
   const { attribute } = ref;
+  if (facts.unrecorded?.(ref, facts.target) === true) return undefined;
   if (attribute.outside !== undefined) {
     return facts.given === undefined ? attribute.outside(facts) : facts.given.get(attribute.name);
   }

@@ -10,8 +10,9 @@ import { InlineRuleSets } from "./inline.ts";
 import { InlineRulesError } from "./inline-bind.ts";
 import { readDirectory } from "./load.ts";
 import { StatementCache } from "./parse.ts";
+import { createFactsOf, type FactsOf } from "./record.ts";
 import { renderText } from "./render.ts";
-import type { RuleLoad, RuleService } from "./service.ts";
+import type { LoadCounts, Recorded, RecordedAs, RuleLoad, RuleService } from "./service.ts";
 import { finishInSlices } from "./steps.ts";
 import { watchDirectory } from "./watch.ts";
 
@@ -23,6 +24,8 @@ const SLICE_MS = 5;
 const FINDINGS_MAX = 50;
 /** Files that are being written are read again after so long, until two readings agree, milliseconds. */
 const STEADY_MS = 50;
+/** Generations whose requests can still be recorded. */
+const GENERATIONS_KEPT = 3;
 
 /** Where faults inside the engine are told; pino's loggers fit. */
 export interface RuleLog {
@@ -35,11 +38,14 @@ export interface RuleServiceOptions {
   readonly catalogue: RuleCatalogue;
   readonly clock: Clock;
   readonly log?: RuleLog;
+  /** Whether header and metadata values that rules read may be recorded; true when left out. */
+  readonly recordValues?: boolean;
 }
 
 /** The rules in force. */
 interface InForce {
   readonly decide: Decide;
+  readonly factsOf: FactsOf;
   readonly hash: string;
   readonly files: number;
   readonly rules: number;
@@ -57,6 +63,9 @@ class RuleEngine implements RuleService {
   private readonly inline: InlineRuleSets;
   private readonly nowMs: () => number;
   private inForce: InForce | null = null;
+  /** By generation: a request is recorded after it was decided, and the rules may have changed in between. */
+  private readonly lately = new Map<number, Pick<InForce, "hash" | "factsOf">>();
+  private readonly counts = { ok: 0, failed: 0 };
   /** Hash of what was last tried, whether it came into force or not. */
   private tried: string | null = null;
   private last: RuleLoad | null = null;
@@ -97,6 +106,19 @@ class RuleEngine implements RuleService {
     return policyError(this.generation);
   }
 
+  record(call: Call, principal: Principal, { generation, sent }: RecordedAs): Recorded | null {
+    const decided = this.lately.get(generation);
+    return decided === undefined ? null : { rulesHash: decided.hash, facts: decided.factsOf(call, principal, sent) };
+  }
+
+  get hash(): string {
+    return this.inForce?.hash ?? "";
+  }
+
+  get loads(): LoadCounts {
+    return this.counts;
+  }
+
   /** Loads never overlap: each waits for the one before. */
   private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.queue.then(work);
@@ -126,11 +148,15 @@ class RuleEngine implements RuleService {
       this.generation += 1;
       this.inForce = {
         decide: createDecide(compiled, this.generation, this.inline),
+        factsOf: createFactsOf(set, this.options.recordValues ?? true),
         hash: snapshot.hash.slice(0, HASH_DIGITS),
         files: snapshot.sources.length,
         rules: set.rules.length,
       };
+      this.lately.set(this.generation, { hash: this.inForce.hash, factsOf: this.inForce.factsOf });
+      this.lately.delete(this.generation - GENERATIONS_KEPT);
     }
+    this.counts[set === null ? "failed" : "ok"] += 1;
     this.tried = snapshot.hash;
     this.last = this.loadOf(set !== null, reportOf(diagnostics));
     return this.last;

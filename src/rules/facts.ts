@@ -1,5 +1,6 @@
 // What a decision knows, and the values that attributes have.
 import type { Call, Principal, Target } from "../types.ts";
+import type { AttributeRef } from "./attributes.ts";
 import type { Ip } from "./ip.ts";
 
 /** What model and key fix: enough for the part of a decision that is memoised. */
@@ -15,7 +16,12 @@ export interface Facts extends Bound {
   readonly nowMs: number;
   /** Of a described request: the attributes that others would read, by name. Left out of a real one. */
   readonly given?: ReadonlyMap<string, Fact>;
+  /** For a request that is restored from its record. */
+  readonly unrecorded?: Unrecorded | undefined;
 }
+
+/** Whether an attribute's value was not recorded: then it is unknown. */
+export type Unrecorded = (ref: AttributeRef, target: Target) => boolean;
 
 /** An attribute's value: null is unset (equal to no name), undefined is unknown (a fact that the gateway lacks). */
 export type Fact = string | readonly string[] | number | boolean | Ip | null | undefined;

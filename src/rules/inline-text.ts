@@ -16,6 +16,11 @@ export function inlineSource({ scope, subject, text }: InlineRules): Source {
   return { name: `${scope}:${subject.alias}`, label: nameOf(scope, subject.alias), text, keptOn: scope };
 }
 
+/** Whether an id in a record is of a rule that was kept on a subject, as `team:ml:7`. */
+export function isKeptId(ruleId: string): boolean {
+  return /^(?:org|team|key):/.test(ruleId);
+}
+
 /** `team ml`. */
 export function nameOf(scope: InlineRules["scope"], alias: string): string {
   return `${scope} ${alias}`;

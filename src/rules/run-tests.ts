@@ -45,8 +45,8 @@ function runTest(set: CheckedSet, test: CheckedTest, vocabulary: Pick<Vocabulary
 }
 
 /** All that a decision knows, for one target of a scenario. */
-export function factsOf({ call, principal, nowMs, given }: Scenario, target: Target): Facts {
-  return { call, principal, target, nowMs, given };
+export function factsOf({ call, principal, nowMs, given, unrecorded }: Scenario, target: Target): Facts {
+  return { call, principal, target, nowMs, given, unrecorded };
 }
 
 /** Decides a scenario by the plain walk: a verdict for each target. */

@@ -2,7 +2,7 @@
 import type { Call, Endpoint, JsonObject, Price, Principal, Subject, Target, Wire } from "../types.ts";
 import type { Vocabulary } from "./catalogue.ts";
 import type { Given } from "./checked.ts";
-import type { Fact } from "./facts.ts";
+import type { Fact, Unrecorded } from "./facts.ts";
 import { parseIp } from "./ip.ts";
 import { momentOf, type Zone } from "./local-time.ts";
 
@@ -43,6 +43,8 @@ export interface Scenario {
   readonly nowMs: number;
   /** The attributes that others would read, as they are given. */
   readonly given: ReadonlyMap<string, Fact>;
+  /** For a request that is restored from its record. */
+  readonly unrecorded?: Unrecorded;
 }
 
 /** Makes the request. The targets are the catalogue's for the given model and provider, with what else is given of them. */

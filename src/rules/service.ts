@@ -17,6 +17,28 @@ export interface RuleLoad {
   readonly report: string;
 }
 
+/** What is kept of a request that the rules decided, beside its record. */
+export interface Recorded {
+  /** Hash of the files that decided, first 12 hex digits. */
+  readonly rulesHash: string;
+  /** What rules can read and the record does not hold, as JSON (see record.ts). */
+  readonly facts: string;
+}
+
+/** How a request went on after it was decided. */
+export interface RecordedAs {
+  /** The generation that decided it. */
+  readonly generation: number;
+  /** Whether a provider was sent it. */
+  readonly sent: boolean;
+}
+
+/** How often rules were loaded since the start, by what came of it; a load that finds nothing changed is none. */
+export interface LoadCounts {
+  readonly ok: number;
+  readonly failed: number;
+}
+
 /** The rules in force. */
 export interface RuleService {
   /** Reads, checks and compiles all files of the rules directory; swaps them in when there is no error. */
@@ -25,5 +47,10 @@ export interface RuleService {
   watch(signal: AbortSignal, onLoad: (load: RuleLoad) => void): void;
   /** Decides a call for each of its targets. Never throws: a fault inside denies with `policy_error`. */
   decide(call: Call, principal: Principal): Decision;
+  /** What to keep of a decided call; null when no generation that is still known decided it. */
+  record(call: Call, principal: Principal, as: RecordedAs): Recorded | null;
   readonly generation: number;
+  /** Hash of the files in force, first 12 hex digits; empty before the first good load. */
+  readonly hash: string;
+  readonly loads: LoadCounts;
 }

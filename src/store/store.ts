@@ -1,5 +1,14 @@
 // What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
-import type { AccessRecord, Budget, BudgetWindow, InlineRules, Principal, QuotaUnit, Subject } from "../types.ts";
+import type {
+  AccessRecord,
+  Budget,
+  BudgetWindow,
+  InlineRules,
+  Principal,
+  QuotaUnit,
+  RecordedRequest,
+  Subject,
+} from "../types.ts";
 import type { AccountKind, Directory } from "./directory.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
@@ -260,6 +269,13 @@ export interface UsageRow {
   readonly costNanoUsd: bigint;
 }
 
+/** How often a rule matched. */
+export interface RuleHits {
+  readonly hits: number;
+  /** When it last did, milliseconds since the epoch. */
+  readonly lastMs: number;
+}
+
 /** What usage can be grouped by. */
 export type UsageGroup = "key" | "team" | "user" | "model" | "day";
 
@@ -275,6 +291,18 @@ export interface RequestStore {
    * order, in UTC). A request without the group's field (no team, no user) counts under the name `-`.
    */
   usage(group: UsageGroup, sinceMs: number): readonly UsageRow[];
+  /**
+   * The requests that rules decided and that arrived at or after `sinceMs`, newest first. Read a page at a time, so
+   * that a long read holds nothing up; requests that arrive meanwhile are not in it.
+   */
+  decided(sinceMs: number): Iterable<RecordedRequest>;
+  /** The newest decided request with that id, or null. @param receivedMs when it arrived, where that is known: else all are searched. */
+  find(id: string, receivedMs: number | null): RecordedRequest | null;
+  /**
+   * How often each rule matched (as a live rule, in `shadow` or as a warning), by rule id, in the UTC day of `sinceMs`
+   * and later ones. Counted in the transaction that writes the rows.
+   */
+  ruleHits(sinceMs: number): ReadonlyMap<string, RuleHits>;
 }
 
 /** What a store tells the gateway's log. */

@@ -203,10 +203,20 @@ t.test("a lost pepper is told, not replaced: no key would fit a new one", async 
 });
 
 function request(more: Partial<AccessRecord>): AccessRecord {
+  const rules = { warningIds: [], rulesHash: null, facts: null };
   const none = { teamId: null, teamAlias: null, userId: null, orgId: null, ruleIds: [], shadowIds: [], unknown: [] };
   return {
     ...{ id: "r", receivedMs: Date.now(), method: "POST", path: "/v1/chat/completions", endpoint: "chat", ip: "::1" },
-    ...{ keyId: "key_1", keyAlias: "app", ...none, modelRequested: "m", model: "m", provider: "p", stream: false },
+    ...{
+      keyId: "key_1",
+      keyAlias: "app",
+      ...none,
+      ...rules,
+      modelRequested: "m",
+      model: "m",
+      provider: "p",
+      stream: false,
+    },
     ...{ status: 200, error: null, decision: "allow", generation: 1, reservedNanoUsd: 0, costNanoUsd: 0 },
     usage: { inputTokens: 10, outputTokens: 5, cachedInputTokens: 0, cacheWriteTokens: 0, estimated: false },
     ...{ outcome: "completed", requestBytes: 1, responseBytes: 1, firstByteMs: 1, totalMs: 1 },

@@ -124,7 +124,7 @@ t.test("check and rules list know what is kept", async (t) => {
   t.match(JSON.parse((await run("check", "--json")).stdout), { ok: true, kept: 2, warnings: 1 });
   t.equal((await run("rules", "list")).stdout, "");
   const listed = await run("rules", "list", "--inline");
-  t.match(listed.stdout, /^org acme:1 +org:acme:g +deny for team gone as g\nkey ci:2 +key:ci:2 +only model/m);
+  t.match(listed.stdout, /^org acme:1 +org:acme:g +0 +deny for team gone as g\nkey ci:2 +key:ci:2 +0 +only model/m);
   t.match(JSON.parse((await run("rules", "list", "--inline", "--json")).stdout), {
     rules: [{ where: "org acme:1", id: "org:acme:g" }, { where: "key ci:2" }, { id: "key:ci:s", effect: "warn" }],
   });

@@ -1,6 +1,7 @@
 // The contract that every store keeps: the request table, and that it agrees with the counters.
 import { createLedger } from "../../src/ledger/engine.ts";
-import { accessRecord, quota, uniform } from "../ledger/samples.ts";
+import type { AccessRecord } from "../../src/types.ts";
+import { accessRecord, newKey, quota, uniform } from "../ledger/samples.ts";
 import { counter, open, SILENCE_MS, type Suite } from "./rig.ts";
 
 /** The request table. */
@@ -38,6 +39,70 @@ export const requests: Suite = {
     ]);
     t.match(store.requests.usage("key", 0), [{ requests: 4, inputTokens: 40, outputTokens: 80, costNanoUsd: 1450n }]);
     t.same(store.requests.usage("key", clock.nowMs() + 2 * day), []);
+  },
+
+  "decided requests come back as they were recorded, newest first, across pages": async (t, fresh) => {
+    const { store, clock } = open(t, fresh);
+    const key = store.accounts.createKey(newKey("made"));
+    const full = accessRecord("full", {
+      keyId: key.id,
+      stream: true,
+      shadowIds: ["s"],
+      warningIds: ["w", "v"],
+      unknown: ["price"],
+      facts: '{"max":9}',
+      costNanoUsd: 7,
+    });
+    store.requests.append(full);
+    store.requests.append(accessRecord("undecided", { decision: null }));
+    store.requests.append(accessRecord("old", { receivedMs: clock.nowMs() - 1 }));
+    // Some share their millisecond, as the requests of a busy gateway do.
+    for (let i = 0; i < 2_500; i += 1) {
+      store.requests.append(accessRecord(`later ${i}`, { receivedMs: clock.nowMs() + 1 + Math.floor(i / 7) }));
+    }
+    await store.ledger.commit([]);
+    const found = [...store.requests.decided(clock.nowMs())];
+    const later = Array.from({ length: 2_500 }, (_, i) => `later ${i}`).reverse();
+    t.same(
+      found.map(({ id }) => id),
+      [...later, "full"],
+    );
+    const { reservedNanoUsd, usage, outcome, responseBytes, firstByteMs, totalMs, ...kept } = full;
+    t.strictSame(found.at(-1), { ...kept, keyCreatedMs: key.createdMs });
+    t.equal(found[0]?.keyCreatedMs, null, "its key is not there");
+    t.same(store.requests.find("full", full.receivedMs), found.at(-1));
+    t.same(store.requests.find("full", null), found.at(-1));
+    t.equal(store.requests.find("full", full.receivedMs + 1), null);
+    t.equal(store.requests.find("undecided", null), null);
+  },
+
+  "rules' hits are counted by day, once a request, with the rows' transaction": async (t, fresh) => {
+    const database = fresh(t);
+    const { store, clock } = open(t, () => database);
+    const day = 86_400_000;
+    const hit = (receivedMs: number, more: Partial<AccessRecord>): void =>
+      store.requests.append(accessRecord("r", { receivedMs, ruleIds: [], ...more }));
+    hit(clock.nowMs(), { ruleIds: ["a", "b"] });
+    hit(clock.nowMs() + 5, { ruleIds: ["a"], shadowIds: ["s"], warningIds: ["w"] });
+    hit(clock.nowMs() + 3, { ruleIds: ["a"] });
+    hit(clock.nowMs() + day, { ruleIds: ["a"] });
+    t.equal(store.requests.ruleHits(0).size, 0, "not before they are written");
+    await store.ledger.commit([]);
+    hit(clock.nowMs(), { ruleIds: ["b"] });
+    await store.ledger.commit([]);
+    const now = clock.nowMs();
+    const all = {
+      a: { hits: 4, lastMs: now + day },
+      b: { hits: 2, lastMs: now },
+      s: { hits: 1, lastMs: now + 5 },
+      w: { hits: 1, lastMs: now + 5 },
+    };
+    t.same(Object.fromEntries(store.requests.ruleHits(now + 3_600_000)), all, "a day counts whole");
+    t.same(Object.fromEntries(store.requests.ruleHits(now + day)), { a: { hits: 1, lastMs: now + day } });
+    hit(now, { ruleIds: ["lost"] });
+    database.crash(store);
+    const { store: next } = open(t, () => database, clock);
+    t.same(Object.fromEntries(next.requests.ruleHits(0)), all);
   },
 
   "a row is written without a settlement too, and with those of its turn": async (t, fresh) => {

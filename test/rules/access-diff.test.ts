@@ -94,7 +94,7 @@ t.test("rules list, expand and diff", async (t) => {
     code: 0,
     stdout:
       "WHERE            ID  OWNER  RULE\nrules/a.rules:3  no  ops    deny model gpt-4 as no owner ops until 2030-01-31  [for team ml]\n",
-    stderr: "1 rule\n",
+    stderr: "1 rule; no database, so no hits\n",
   });
   t.match(JSON.parse((await run(cwd, ["list", "--json"])).stdout), {
     rules: [{ id: "no", until: "2030-01-31", mode: "live" }],

@@ -143,7 +143,7 @@ t.test("explain: JSON, other rules, and mistakes", async (t) => {
   t.match(await run(cwd, createExplainCommand, ["modl=gpt-4"]), { code: 2, stdout: /E201.*did you mean `model`/s });
   t.match(await run(cwd, createExplainCommand, ["--rules", "bad", "model=gpt-4"]), { code: 2, stdout: /E102/ });
   await t.rejects(run(cwd, createExplainCommand, ["gpt-4"]), { exitCode: 64, message: /not ATTRIBUTE=VALUE/ });
-  await t.rejects(run(cwd, createExplainCommand, []), /describe a request/);
+  await t.rejects(run(cwd, createExplainCommand, []), /name a request by its id, or describe one/);
   const night = await run(cwd, createExplainCommand, [
     "model=gpt-4",
     "role=admin,dev",

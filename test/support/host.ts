@@ -1,6 +1,15 @@
 // A plugin's host with the parts that a test gives it; the rest throws when it is used.
 import pino from "pino";
-import type { Host } from "../../src/plugin.ts";
+import type { Host, RequestStore } from "../../src/plugin.ts";
+
+/** A request table that keeps nothing. */
+export const noRequests: RequestStore = {
+  append: () => undefined,
+  usage: () => [],
+  decided: () => [],
+  find: () => null,
+  ruleHits: () => new Map(),
+};
 
 /** A host of which only the given parts work. */
 export function fakeHost(parts: Partial<Host> = {}): Host {

@@ -5,6 +5,7 @@ import { type CounterChange, StoreError, type StoreEvent } from "../store.ts";
 import type { Counters } from "./counters.ts";
 import { toUnavailable } from "./errors.ts";
 import type { Requests } from "./requests.ts";
+import type { RuleHitTable } from "./rule-hits.ts";
 import { Waiters } from "./waiters.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -20,6 +21,7 @@ export interface BatchOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly requests: Requests;
+  readonly hits: RuleHitTable;
   readonly busyTimeoutMs: number;
   readonly commitTimeoutMs: number;
   readonly onEvent: (event: StoreEvent) => void;
@@ -45,7 +47,7 @@ export class Batch {
     this.#waiters = new Waiters(options.commitTimeoutMs);
     const { db } = options;
     this.#transaction = db.transaction((work: () => unknown) => {
-      this.#queue.writeTo(options.counters, options.requests);
+      this.#queue.writeTo(options.counters, options.requests, options.hits);
       return work();
     }).immediate;
     db.pragma(`busy_timeout = ${options.busyTimeoutMs}`);

@@ -13,7 +13,9 @@ import { SqliteDirectory } from "./directory.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { Processes } from "./processes.ts";
 import { Recoveries } from "./recoveries.ts";
+import { RequestHistory } from "./request-history.ts";
 import { Requests } from "./requests.ts";
+import { RuleHitTable } from "./rule-hits.ts";
 
 /** How long a write may wait for another process's lock, blocking the event loop. */
 const BUSY_TIMEOUT_MS = 250;
@@ -55,7 +57,9 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
   const { busyTimeoutMs = BUSY_TIMEOUT_MS, commitTimeoutMs = COMMIT_TIMEOUT_MS } = options;
   const counters = new Counters(db, processId);
   const requests = new Requests(db);
-  const batch = new Batch({ db, clock, counters, requests, busyTimeoutMs, commitTimeoutMs, onEvent });
+  const history = new RequestHistory(db);
+  const hits = new RuleHitTable(db);
+  const batch = new Batch({ db, clock, counters, requests, hits, busyTimeoutMs, commitTimeoutMs, onEvent });
   const recoveries = new Recoveries(db);
   const processes = new Processes(db, processId, clock, counters, recoveries);
   const ledger = new SqliteLedger({ batch, counters, processes, recoveries, onEvent });
@@ -71,6 +75,9 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
     requests: {
       append: (record) => batch.append(record),
       usage: (group, sinceMs) => requests.usage(group, sinceMs),
+      decided: (sinceMs) => history.decided(sinceMs),
+      find: (id, receivedMs) => history.find(id, receivedMs),
+      ruleHits: (sinceMs) => hits.since(sinceMs),
     },
     close: () => {
       if (closing === null) accounts.close();

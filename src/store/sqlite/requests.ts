@@ -9,7 +9,7 @@ type Value = string | number | null;
 const list = (items: readonly string[]): string | null => (items.length === 0 ? null : JSON.stringify(items));
 const flag = (value: boolean): number => (value ? 1 : 0);
 
-/** Column → its value in a record, in the table's order. */
+/** Column → its value in a record. */
 const COLUMNS: readonly (readonly [name: string, value: (r: AccessRecord) => Value])[] = [
   ["id", (r) => r.id],
   ["received_ms", (r) => r.receivedMs],
@@ -32,8 +32,11 @@ const COLUMNS: readonly (readonly [name: string, value: (r: AccessRecord) => Val
   ["decision", (r) => r.decision],
   ["rule_ids", (r) => list(r.ruleIds)],
   ["shadow_ids", (r) => list(r.shadowIds)],
+  ["warning_ids", (r) => list(r.warningIds)],
   ["unknown", (r) => list(r.unknown)],
   ["generation", (r) => r.generation],
+  ["rules_hash", (r) => r.rulesHash],
+  ["facts", (r) => r.facts],
   ["input_tokens", (r) => r.usage?.inputTokens ?? null],
   ["output_tokens", (r) => r.usage?.outputTokens ?? null],
   ["cached_input_tokens", (r) => r.usage?.cachedInputTokens ?? null],

@@ -3,6 +3,7 @@ import type { AccessRecord } from "../../types.ts";
 import type { CounterChange } from "../store.ts";
 import type { Counters } from "./counters.ts";
 import type { Requests } from "./requests.ts";
+import type { RuleHitTable } from "./rule-hits.ts";
 
 /** Rows that cost nothing are not kept past this many while the database cannot be written. */
 const ROWS_MAX = 50_000;
@@ -35,10 +36,11 @@ export class WriteQueue {
   }
 
   /** Writes all, inside a transaction; the queue stays as it is until `clear`, for the transaction may fail. */
-  writeTo(counters: Counters, requests: Requests): void {
+  writeTo(counters: Counters, requests: Requests, hits: RuleHitTable): void {
     for (const sum of this.#fullSums) counters.apply(sum);
     for (const sum of this.#sums.values()) counters.apply(sum);
     for (const row of this.#rows) requests.insert(row);
+    hits.add(this.#rows);
   }
 
   /** All has been written. */

@@ -19,6 +19,9 @@ function setUp(first: RuleLoad): { hooks: PluginHooks; lines: Line[]; later: (lo
   let onLoad: (load: RuleLoad) => void = () => t.fail("not watched yet");
   const rules: RuleService = {
     generation: 1,
+    hash: "0123456789ab",
+    loads: { ok: 1, failed: 0 },
+    record: () => null,
     load: async () => first,
     watch: (_signal, told) => {
       onLoad = told;

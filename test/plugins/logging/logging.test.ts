@@ -4,12 +4,14 @@ import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import pino from "pino";
 import t from "tap";
+import { Counters } from "../../../plugins/logging/counters.ts";
 import logging from "../../../plugins/logging/index.ts";
 import { createLogger } from "../../../src/log.ts";
 import { prettyLine } from "../../../src/log-pretty.ts";
 import { LogSink } from "../../../src/log-sink.ts";
+import type { HistogramSample } from "../../../src/plugin.ts";
 import type { AccessRecord } from "../../../src/types.ts";
-import { fakeHost } from "../../support/host.ts";
+import { fakeHost, noRequests } from "../../support/host.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 const PLAIN = { tty: false, color: false };
@@ -36,8 +38,11 @@ const served: AccessRecord = {
   decision: "allow",
   ruleIds: ["a", "b"],
   shadowIds: [],
+  warningIds: [],
   unknown: [],
   generation: 3,
+  rulesHash: "0123456789ab",
+  facts: "{}",
   usage: { inputTokens: 10, outputTokens: 20, cachedInputTokens: 4, cacheWriteTokens: 0, estimated: false },
   reservedNanoUsd: 5_000,
   costNanoUsd: 13_500,
@@ -74,7 +79,7 @@ function record(entry: AccessRecord): { line: Record<string, unknown>; rows: Acc
   const lines: string[] = [];
   const rows: AccessRecord[] = [];
   const log = pino({ base: null, timestamp: false }, { write: (line: string) => lines.push(line) });
-  const hooks = logging.setup(fakeHost({ log, requests: { append: (row) => rows.push(row), usage: () => [] } }), {});
+  const hooks = logging.setup(fakeHost({ log, requests: { ...noRequests, append: (row) => void rows.push(row) } }), {});
   hooks.record?.(entry);
   return { line: JSON.parse(lines[0] ?? "{}") as Record<string, unknown>, rows };
 }
@@ -126,14 +131,37 @@ t.test("a refused request leaves out what it does not have", async (t) => {
 t.test("5xx is a warning; estimates, shadow rules and unknown attributes are said", async (t) => {
   t.match(record({ ...served, status: 502, error: "upstream_broken" }).line, { level: 40 });
   const usage = { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, cacheWriteTokens: 7, estimated: true };
-  t.match(record({ ...served, usage, shadowIds: ["s"], unknown: ["price"], userId: "u", orgId: "o" }).line, {
-    estimated: true,
-    cache_write_tokens: 7,
-    shadow_rules: ["s"],
-    unknown: ["price"],
-    user_id: "u",
-    org_id: "o",
-  });
+  t.match(
+    record({ ...served, usage, shadowIds: ["s"], warningIds: ["w"], unknown: ["price"], userId: "u", orgId: "o" }).line,
+    {
+      estimated: true,
+      cache_write_tokens: 7,
+      shadow_rules: ["s"],
+      warnings: ["w"],
+      unknown: ["price"],
+      user_id: "u",
+      org_id: "o",
+    },
+  );
+});
+
+t.test("what callers make up cannot make metrics without end, and nothing is lost in the sums", async (t) => {
+  const counters = new Counters();
+  for (let i = 0; i < 3_000; i += 1) {
+    counters.add({ ...served, model: `made-up-${i}`, ruleIds: [`rules/a.rules:${i}`], totalMs: i });
+  }
+  const samplesOf = (name: string) => counters.metrics().find((metric) => metric.name === name)?.samples ?? [];
+  const values = (name: string): number[] => samplesOf(name).map((sample) => ("value" in sample ? sample.value : 0));
+  const sum = (all: readonly number[]): number => all.reduce((total, one) => total + one, 0);
+  t.equal(values("tollgate_requests_total").length, 201);
+  t.equal(sum(values("tollgate_requests_total")), 3_000);
+  t.equal(values("tollgate_rule_hits_total").length, 1_001);
+  t.equal(sum(values("tollgate_rule_hits_total")), 3_000);
+  t.equal(sum(values("tollgate_cost_usd_total")).toFixed(9), "0.040500000");
+  const [durations] = samplesOf("tollgate_request_duration_seconds") as HistogramSample[];
+  t.equal(durations?.counts.length, (durations?.upperBounds.length ?? 0) + 1);
+  t.same(durations?.counts.slice(0, 3), [2, 1, 3], "a bound is in its bucket: 0 and 1 ms, 2 ms, 3 to 5 ms");
+  t.equal(sum(durations?.counts ?? []), 3_000);
 });
 
 t.test("the log file gets JSON lines, batched, without headers, requests or an error's own fields", async (t) => {

@@ -1,0 +1,73 @@
+// How often each rule matched, by day: counted in the batch's transaction from the rows that it writes.
+import type Database from "better-sqlite3";
+import type { AccessRecord } from "../../types.ts";
+import type { RuleHits } from "../store.ts";
+import { guarded } from "./errors.ts";
+
+const DAY_MS = 86_400_000;
+
+/** A rule's matches in one batch and day. */
+interface Tally {
+  hits: number;
+  lastMs: number;
+}
+
+/** Rule id → tally, by day. */
+type Tallies = Map<number, Map<string, Tally>>;
+
+/** The table of rule hits. One row a rule and day: it stays small however many requests there are, and is never pruned. */
+export class RuleHitTable {
+  readonly #db: Database.Database;
+  readonly #add: Database.Statement<[string, number, number, number]>;
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+    this.#add = db.prepare(
+      `INSERT INTO rule_hits (rule_id, day, hits, last_ms) VALUES (?, ?, ?, ?) ON CONFLICT (rule_id, day)
+       DO UPDATE SET hits = hits + excluded.hits, last_ms = max(last_ms, excluded.last_ms)`,
+    );
+  }
+
+  /** Adds what the batch's rows say, one write a rule and day, inside the batch's transaction. */
+  add(rows: readonly AccessRecord[]): void {
+    const tallies: Tallies = new Map();
+    for (const { receivedMs, ruleIds, shadowIds, warningIds } of rows) {
+      if (ruleIds.length > 0) tally(tallies, receivedMs, ruleIds);
+      if (shadowIds.length > 0) tally(tallies, receivedMs, shadowIds);
+      if (warningIds.length > 0) tally(tallies, receivedMs, warningIds);
+    }
+    for (const [day, ofDay] of tallies) {
+      for (const [id, { hits, lastMs }] of ofDay) this.#add.run(id, day, hits, lastMs);
+    }
+  }
+
+  /** See `RequestStore.ruleHits`. */
+  since(sinceMs: number): ReadonlyMap<string, RuleHits> {
+    type Row = [id: string, hits: number, lastMs: number];
+    const sql = "SELECT rule_id, sum(hits), max(last_ms) FROM rule_hits WHERE day >= ? GROUP BY rule_id";
+    const rows = guarded(() =>
+      this.#db
+        .prepare<[number], Row>(sql)
+        .raw()
+        .all(Math.floor(sinceMs / DAY_MS)),
+    );
+    return new Map(rows.map(([id, hits, lastMs]) => [id, { hits, lastMs }]));
+  }
+}
+
+function tally(tallies: Tallies, receivedMs: number, ids: readonly string[]): void {
+  const day = Math.floor(receivedMs / DAY_MS);
+  let ofDay = tallies.get(day);
+  if (ofDay === undefined) {
+    ofDay = new Map();
+    tallies.set(day, ofDay);
+  }
+  for (const id of ids) {
+    const known = ofDay.get(id);
+    if (known === undefined) ofDay.set(id, { hits: 1, lastMs: receivedMs });
+    else {
+      known.hits += 1;
+      known.lastMs = Math.max(known.lastMs, receivedMs);
+    }
+  }
+}
