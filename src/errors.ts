@@ -33,6 +33,8 @@ export const ERRORS = Object.freeze({
   key_disabled: row(401, ...AUTH, "The virtual key is disabled"),
   key_expired: row(401, ...AUTH, "The virtual key has expired"),
   key_revoked: row(401, ...AUTH, "The virtual key has been revoked"),
+  account_suspended: row(403, ...DENIED, "The virtual key's team, user or organisation is suspended or paused"),
+  route_not_allowed: row(403, ...DENIED, "The virtual key may not call this route"),
   permission_denied: row(403, ...DENIED, "A rule denies the request"),
   policy_error: row(403, ...DENIED, "The rules could not be evaluated, so the request is denied"),
   content_denied: row(403, ...DENIED, "A guardrail denies the request's content"),

@@ -22,6 +22,7 @@ import type {
 } from "./types.ts";
 
 export { z } from "zod";
+export { routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";

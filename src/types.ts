@@ -53,7 +53,7 @@ export interface Principal {
 
 /** Rules kept on an account object: they are for that subject only, and narrow what the rule files allow. */
 export interface InlineRules {
-  readonly scope: "org" | "team" | "key";
+  readonly scope: "org" | "team" | "user" | "key";
   readonly subject: Subject;
   /** In the rule language. */
   readonly text: string;

@@ -9,7 +9,7 @@ import { type Diagnostic, isError } from "../rules/diagnostics.ts";
 import { checkText, inlineSource } from "../rules/inline-text.ts";
 import { renderLsp, renderText } from "../rules/render.ts";
 import { databaseExists } from "../store/open.ts";
-import { RULES_BYTES_MAX, type Store } from "../store/store.ts";
+import { RULES_BYTES_MAX, type RuleScope, type Store } from "../store/store.ts";
 import type { InlineRules } from "../types.ts";
 import type { Io } from "./command.ts";
 import { naming } from "./no-such.ts";
@@ -32,7 +32,7 @@ class RefusedRules extends SetupError {
 }
 
 /** Makes `rules` of `keys`, `teams` and `orgs`: shows, replaces or clears what is kept on one of them. */
-export function rulesSubcommand(command: string, scope: InlineRules["scope"]): Subcommand {
+export function rulesSubcommand(command: string, scope: RuleScope): Subcommand {
   return async (argv, io) => {
     const options = { set: { type: "string" }, clear: { type: "boolean" } } as const;
     const syntax = { command, options, positionals: ["ID|ALIAS"] } as const;
@@ -51,12 +51,7 @@ interface CommonValues {
   readonly json?: boolean | undefined;
 }
 
-async function show(
-  scope: InlineRules["scope"],
-  name: string,
-  { config, json }: CommonValues,
-  io: Io,
-): Promise<number> {
+async function show(scope: RuleScope, name: string, { config, json }: CommonValues, io: Io): Promise<number> {
   const { subject, text } = await withStore(io, config, (store) =>
     naming(name, store, () => store.accounts.getRules(scope, name)),
   );
@@ -67,7 +62,7 @@ async function show(
 }
 
 async function replace(
-  scope: InlineRules["scope"],
+  scope: RuleScope,
   name: string,
   text: string | null,
   { config, json }: CommonValues,
@@ -118,7 +113,7 @@ function readBytes(command: string, path: string, io: Io): Buffer {
 }
 
 /** Checks rules that are to be kept and says what they come to, `3 rules`. Warnings go to stderr. @throws SetupError 2 */
-export type CheckRules = (store: Store, scope: InlineRules["scope"], alias: string, text: string) => string;
+export type CheckRules = (store: Store, scope: RuleScope, alias: string, text: string) => string;
 
 /** Makes the check, with the config's models and providers and the database's teams and keys. */
 export async function ruleChecker(config: string | undefined, io: Io): Promise<CheckRules> {

@@ -1,22 +1,31 @@
-// `tollgate keys`: makes, lists and switches virtual keys, and keeps rules on them.
+// `tollgate keys`: makes, lists, changes, rotates and switches virtual keys, and keeps rules on them.
 
+import { AccountError } from "../accounts/errors.ts";
+import type { Accounts } from "../accounts/service.ts";
 import { systemClock } from "../clock.ts";
 import { SetupError } from "../errors.ts";
-import { displayParts, hashKey, newKeySecret } from "../key-secret.ts";
-import { loadPepper } from "../store/open.ts";
-import type { KeyRow, KeyStatus, NewKey, Store } from "../store/store.ts";
+import { formatUsd } from "../money.ts";
+import type { AccountObject } from "../store/directory.ts";
+import type { KeyRow, KeyStatus, NewBudget, Store } from "../store/store.ts";
 import { StoreError } from "../store/store.ts";
+import { objectSubcommands } from "./account-commands.ts";
+import { fieldHelp, fieldOptions, readFields } from "./account-fields.ts";
+import { idOf, keysOf, LOCAL, withAccounts } from "./account-service.ts";
 import type { Command, Io } from "./command.ts";
 import { readRuleText, ruleChecker, rulesSubcommand } from "./kept-rules.ts";
 import { keyJson, keyTable } from "./key-list.ts";
 import { naming, noSuchTeam } from "./no-such.ts";
-import { parseOptions, usage } from "./options.ts";
+import { type OptionValues, parseOptions, usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
 import { budgetJson, momentJson, readBudget, readMoment, readName } from "./values.ts";
 import { withStore } from "./with-store.ts";
 
+/** Options of create that are described with it. */
+const OWN = ["alias", "team", "user", "role", "tag", "budget", "expires"] as const;
+
 const HELP = `
-Makes, lists and switches virtual keys, and keeps rules on them. Works beside a running gateway: a change counts from the next request on.
+Makes, lists, changes, rotates and switches virtual keys, and keeps rules on them. Works beside a running gateway:
+a change counts from the next request on.
 
 Usage:
   tollgate keys create --alias NAME [options]   make a key; its secret is shown this once
@@ -24,6 +33,10 @@ Usage:
   tollgate keys disable ID|ALIAS                refuse it until it is enabled again
   tollgate keys enable ID|ALIAS
   tollgate keys revoke ID|ALIAS                 refuse it for good
+  tollgate keys show ID|ALIAS                   all its fields
+  tollgate keys set ID|ALIAS [options]          change those fields; --clear NAME takes one back to its default
+  tollgate keys rotate ID|ALIAS [--grace WHEN]  a new secret, shown this once; the old one works that much longer
+  tollgate keys delete ID|ALIAS                 refuse it for good and free its alias
   tollgate keys rules ID|ALIAS                  show the rules that are kept on it
   tollgate keys rules ID|ALIAS --set FILE       keep these instead, once they are checked; - is standard input
   tollgate keys rules ID|ALIAS --clear          keep none
@@ -37,6 +50,10 @@ Options of create:
   --budget AMOUNT     '$5 per month', with day, week, month, year or total; in single quotes
   --expires WHEN      a duration (30d, 12h) or a date (2027-01-31, 00:00 UTC); never when left out
   --rules FILE        rules to keep on it: they narrow what the rule files allow, for this key alone; - is standard input
+  --service-account   the key of a service: it belongs to a team and to no user
+
+Options of create and set:
+${fieldHelp("key", OWN)}
 
 Options of all:
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
@@ -47,13 +64,15 @@ Exit codes: 0 done, 1 failed, 2 the rules have an error and nothing was changed,
 Examples:
   tollgate keys create --alias ci --team search --budget '$5 per month' --expires 90d
   KEY=$(tollgate keys create --alias dev)
+  tollgate keys set ci --models gpt-4o,gpt-4o-mini --rpm-limit 60
+  tollgate keys rotate ci --grace 24h
   tollgate keys revoke ci
   echo 'only model gpt-4o-mini' | tollgate keys rules ci --set -
 `;
 
 export const keys: Command = {
   name: "keys",
-  summary: "make, list and switch virtual keys, keep rules on them",
+  summary: "make, list, change, rotate and switch virtual keys, keep rules on them",
   help: HELP.trimStart(),
   run: async (argv, io) =>
     runSubcommand(
@@ -65,6 +84,8 @@ export const keys: Command = {
         enable: (rest, to) => setStatus("enable", "active", rest, to),
         revoke: (rest, to) => setStatus("revoke", "revoked", rest, to),
         rules: rulesSubcommand("keys rules", "key"),
+        rotate,
+        ...objectSubcommands("keys", "key"),
       },
       argv,
       io,
@@ -80,73 +101,129 @@ const CREATE = {
   budget: { type: "string" },
   expires: { type: "string" },
   rules: { type: "string" },
+  "service-account": { type: "boolean" },
 } as const;
 
-/** A key to make, but for its secret. */
-type KeyWish = Omit<NewKey, "hash" | "prefix" | "lastFour">;
-
 async function create(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = parseOptions(argv, { command: "keys create", options: CREATE });
-  const wish = readWish(values, io);
-  const check = wish.rules === undefined ? null : await ruleChecker(values.config, io);
-  const secret = newKeySecret();
-  const row = await withStore(io, values.config, (store, config) => {
-    if (wish.rules !== undefined) check?.(store, "key", wish.alias, wish.rules);
-    const hash = hashKey(secret, loadPepper(config, io.env, store.accounts));
-    return insert(store, { ...wish, ...displayParts(secret), hash });
+  const command = "keys create";
+  const { values } = parseOptions(argv, { command, options: { ...fieldOptions("key", OWN), ...CREATE } });
+  const own = readOwn(command, values, io);
+  const fields = { ...readFields("key", command, fieldsAmong(values)), ...own.fields };
+  const check = values.rules === undefined ? null : await ruleChecker(values.config, io);
+  const { key, secret } = await withAccounts(io, values.config, async (accounts, store, config) => {
+    if (typeof own.fields.rules === "string") check?.(store, "key", own.alias, own.fields.rules);
+    const teamId = values.team === undefined ? null : teamIdOf(store, values.team);
+    const keys = keysOf(accounts, store, config, io);
+    const userId = own.user === null ? null : await userIdFor(accounts, own.user);
+    return asNew(own.alias, () => keys.create(LOCAL, { ...fields, teamId, userId }));
   });
-  if (values.json) io.stdout.write(`${JSON.stringify(createdJson(row, secret, wish))}\n`);
+  if (values.json) io.stdout.write(`${JSON.stringify(createdJson(key, secret, values, own))}\n`);
   else {
     io.stdout.write(`${secret}\n`);
-    io.stderr.write(`key ${row.alias} (${row.id}) made; its secret is shown this once\n`);
+    io.stderr.write(`key ${own.alias} (${key.id}) made; its secret is shown this once\n`);
   }
   return 0;
 }
 
-function readWish(values: ReturnType<typeof parseOptions<typeof CREATE>>["values"], io: Io): KeyWish {
-  const command = "keys create";
+/** What create reads in its own way. */
+interface OwnFields {
+  readonly alias: string;
+  readonly user: string | null;
+  readonly budget: NewBudget | null;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+function readOwn(command: string, values: OptionValues<typeof CREATE>, io: Io): OwnFields {
   if (values.alias === undefined) throw usage(command, "--alias is missing: give the key a name");
   const nowMs = systemClock.nowMs();
-  const { team, user, expires, budget, rules } = values;
-  const expiresMs = expires === undefined ? undefined : readMoment(command, "--expires", expires, nowMs, 1);
-  if (expiresMs !== undefined && expiresMs <= nowMs) throw usage(command, "--expires is in the past");
-  return {
-    alias: readName(command, "--alias", values.alias),
-    teamAlias: team,
-    userAlias: user === undefined ? undefined : readName(command, "--user", user),
+  const expiresMs = values.expires === undefined ? null : readMoment(command, "--expires", values.expires, nowMs, 1);
+  if (expiresMs !== null && expiresMs <= nowMs) throw usage(command, "--expires is in the past");
+  const budget = values.budget === undefined ? null : readBudget(command, values.budget);
+  const alias = readName(command, "--alias", values.alias);
+  const fields = {
+    alias,
     roles: (values.role ?? []).map((role) => readName(command, "--role", role)),
     tags: (values.tag ?? []).map((tag) => readName(command, "--tag", tag)),
     expiresMs,
-    budget: budget === undefined ? undefined : readBudget(command, budget),
-    rules: rules === undefined ? undefined : readRuleText(command, rules, io),
+    budgets: budget === null ? null : [{ limitUsd: formatUsd(budget.limitNanoUsd), window: budget.window }],
+    rules: values.rules === undefined ? null : readRuleText(command, values.rules, io),
+    serviceAccount: values["service-account"] === true,
   };
+  const user = values.user === undefined ? null : readName(command, "--user", values.user);
+  return { alias, user, budget, fields };
 }
 
-function insert(store: Store, key: NewKey): KeyRow {
+/** What of the values the fields' options have set: the others are read above. */
+function fieldsAmong(values: object): Readonly<Record<string, unknown>> {
+  const own: readonly string[] = OWN;
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !own.includes(name)));
+}
+
+function teamIdOf(store: Store, name: string): string {
+  const team = store.accounts.listTeams().find(({ id, alias }) => id === name || alias === name);
+  if (team === undefined) throw noSuchTeam(name, store);
+  return team.id;
+}
+
+/** The user of that id or alias; one that is not known is made, with that name. */
+async function userIdFor(accounts: Accounts, name: string): Promise<string> {
   try {
-    return store.accounts.createKey(key);
+    return (await accounts.get(LOCAL, "user", name)).id;
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    if (error.code === "no_such_team") throw noSuchTeam(key.teamAlias ?? "", store);
-    if (error.code !== "alias_taken") throw error;
-    throw new SetupError(`a key is called \`${key.alias}\` already: choose another alias`, 1, error);
+    if (!(error instanceof AccountError) || error.code !== "not_found") throw error;
+    const id = /^[A-Za-z0-9][\w.@+:-]{0,127}$/.test(name) ? name : undefined;
+    return (await accounts.create(LOCAL, "user", { id, fields: { alias: name } })).id;
   }
 }
 
-function createdJson(row: KeyRow, secret: string, wish: KeyWish): object {
+async function asNew<T>(alias: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AccountError) || error.code !== "taken") throw error;
+    throw new SetupError(`a key is called \`${alias}\` already: choose another alias`, 1, error);
+  }
+}
+
+function createdJson(
+  key: AccountObject,
+  secret: string,
+  { team, user }: { team?: string; user?: string },
+  own: OwnFields,
+) {
   return {
-    id: row.id,
+    id: key.id,
     key: secret,
-    alias: row.alias,
-    team: wish.teamAlias ?? null,
-    user: wish.userAlias ?? null,
-    roles: wish.roles,
-    tags: wish.tags,
-    status: row.status,
-    budget: wish.budget === undefined ? null : budgetJson(wish.budget),
-    created: momentJson(row.createdMs),
-    expires: momentJson(row.expiresMs),
+    alias: own.alias,
+    team: team ?? null,
+    user: user ?? null,
+    roles: own.fields.roles,
+    tags: own.fields.tags,
+    status: key.fields.status,
+    budget: own.budget === null ? null : budgetJson(own.budget),
+    created: momentJson(key.createdMs),
+    expires: momentJson(key.fields.expiresMs as number | null),
   };
+}
+
+async function rotate(argv: readonly string[], io: Io): Promise<number> {
+  const command = "keys rotate";
+  const options = { grace: { type: "string" } } as const;
+  const { values, positionals } = parseOptions(argv, { command, options, positionals: ["ID|ALIAS"] });
+  const graceMs = values.grace === undefined ? 0 : readMoment(command, "--grace", values.grace, 0, 1);
+  const { key, secret } = await withAccounts(io, values.config, async (accounts, store, config) => {
+    const id = await idOf(accounts, "key", positionals[0] ?? "");
+    return keysOf(accounts, store, config, io).regenerate(LOCAL, id, graceMs);
+  });
+  const until = momentJson(key.secret?.graceUntilMs ?? null);
+  if (values.json)
+    io.stdout.write(`${JSON.stringify({ id: key.id, key: secret, alias: key.fields.alias, grace_until: until })}\n`);
+  else {
+    io.stdout.write(`${secret}\n`);
+    const old = until === null ? "the old one is refused from now on" : `the old one works until ${until}`;
+    io.stderr.write(`key ${key.fields.alias} (${key.id}) has a new secret, shown this once; ${old}\n`);
+  }
+  return 0;
 }
 
 async function list(argv: readonly string[], io: Io): Promise<number> {

@@ -1,6 +1,8 @@
 // `tollgate orgs`: makes and lists organisations, keeps rules on them.
 import { SetupError } from "../errors.ts";
 import { type OrgRow, type Store, StoreError } from "../store/store.ts";
+import { memberSubcommands, objectSubcommands } from "./account-commands.ts";
+import { fieldHelp } from "./account-fields.ts";
 import type { Command, Io } from "./command.ts";
 import { readRuleText, ruleChecker, rulesSubcommand } from "./kept-rules.ts";
 import { parseOptions, usage } from "./options.ts";
@@ -10,7 +12,7 @@ import { momentJson, readName } from "./values.ts";
 import { withStore } from "./with-store.ts";
 
 const HELP = `
-Makes and lists organisations, and keeps rules on them. An organisation has teams, and its rules are for all their keys.
+Makes, lists and changes organisations and their members, and keeps rules on them. An organisation has teams, and its rules are for all their keys.
 Works beside a running gateway: a change counts from the next request on.
 
 Usage:
@@ -19,8 +21,17 @@ Usage:
   tollgate orgs rules ID|ALIAS                  show the rules that are kept on it
   tollgate orgs rules ID|ALIAS --set FILE       keep these instead, once they are checked; - is standard input
   tollgate orgs rules ID|ALIAS --clear          keep none
+  tollgate orgs show ID|ALIAS                  all its fields
+  tollgate orgs set ID|ALIAS [options]         change those fields
+  tollgate orgs delete ID|ALIAS                delete it and its teams and their keys
+  tollgate orgs members ID|ALIAS
+  tollgate orgs add-member ID|ALIAS USER [--admin]
+  tollgate orgs remove-member ID|ALIAS USER
 
 Rules on an organisation narrow what the rule files allow. \`tollgate teams create --org NAME\` makes a team of it.
+
+Options of set (--clear NAME takes one back to its default; --budget replaces all):
+${fieldHelp("org")}
 
 Options of all:
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
@@ -35,10 +46,12 @@ Examples:
 
 export const orgs: Command = {
   name: "orgs",
-  summary: "make and list organisations, keep rules on them",
+  summary: "make, list and change organisations, their members and rules",
   help: HELP.trimStart(),
-  run: async (argv, io) =>
-    runSubcommand("orgs", { create, list, rules: rulesSubcommand("orgs rules", "org") }, argv, io),
+  run: async (argv, io) => {
+    const shared = { ...objectSubcommands("orgs", "org"), ...memberSubcommands("orgs", "org") };
+    return runSubcommand("orgs", { create, list, rules: rulesSubcommand("orgs rules", "org"), ...shared }, argv, io);
+  },
 };
 
 async function create(argv: readonly string[], io: Io): Promise<number> {

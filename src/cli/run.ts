@@ -55,7 +55,7 @@ async function start(argv: readonly string[], io: Io): Promise<number> {
 
 /** A database without a key gets one, so that the first request can be made at once. */
 function makeFirstKey({ store, pepper }: Gateway): string | null {
-  if (store.accounts.listKeys().length > 0) return null;
+  if (store.accounts.hasKeys()) return null;
   const secret = newKeySecret();
   store.accounts.createKey({ alias: FIRST_KEY_ALIAS, hash: hashKey(secret, pepper), ...displayParts(secret) });
   return secret;

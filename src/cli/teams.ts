@@ -1,6 +1,8 @@
 // `tollgate teams`: makes and lists teams, sets their budgets, keeps rules on them.
 import { SetupError } from "../errors.ts";
 import { type NewBudget, type NewTeam, type Store, StoreError, type TeamRow } from "../store/store.ts";
+import { memberSubcommands, objectSubcommands } from "./account-commands.ts";
+import { fieldHelp } from "./account-fields.ts";
 import type { Command, Io } from "./command.ts";
 import { readRuleText, ruleChecker, rulesSubcommand } from "./kept-rules.ts";
 import { naming } from "./no-such.ts";
@@ -11,7 +13,7 @@ import { budgetJson, budgetText, momentJson, readBudget, readName } from "./valu
 import { withStore } from "./with-store.ts";
 
 const HELP = `
-Makes and lists teams, sets their budgets and keeps rules on them. A team's budget is shared by all its keys, and its
+Makes, lists and changes teams, their members and budgets, and keeps rules on them. A team's budget is shared by all its keys, and its
 rules are for all of them. Works beside a running gateway: a change counts from the next request on.
 
 Usage:
@@ -21,11 +23,20 @@ Usage:
   tollgate teams rules ID|ALIAS                 show the rules that are kept on it
   tollgate teams rules ID|ALIAS --set FILE      keep these instead, once they are checked; - is standard input
   tollgate teams rules ID|ALIAS --clear         keep none
+  tollgate teams show ID|ALIAS                  all its fields
+  tollgate teams set ID|ALIAS [options]         change those fields
+  tollgate teams delete ID|ALIAS                delete it and its keys
+  tollgate teams members ID|ALIAS
+  tollgate teams add-member ID|ALIAS USER [--admin]
+  tollgate teams remove-member ID|ALIAS USER
 
 Rules on a team narrow what the rule files allow, for its keys. --org names the organisation it belongs to (tollgate
 orgs create makes one).
 
 AMOUNT is '$500 per month', with day, week, month, year or total; in single quotes.
+
+Options of set (--clear NAME takes one back to its default; --budget replaces all):
+${fieldHelp("team")}
 
 Options of all:
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
@@ -41,11 +52,13 @@ Examples:
 
 export const teams: Command = {
   name: "teams",
-  summary: "make and list teams, set their budgets, keep rules on them",
+  summary: "make, list and change teams, their members, budgets and rules",
   help: HELP.trimStart(),
   run: async (argv, io) => {
     const rules = rulesSubcommand("teams rules", "team");
-    return runSubcommand("teams", { create, list, "set-budget": setBudget, rules }, argv, io);
+    const shared = { ...objectSubcommands("teams", "team"), ...memberSubcommands("teams", "team") };
+    const own = { create, list, "set-budget": setBudget, rules, ...shared };
+    return runSubcommand("teams", own, argv, io);
   },
 };
 

@@ -15,12 +15,12 @@ import { amountText } from "./values.ts";
 export async function withStore<T>(
   io: Io,
   configPath: string | undefined,
-  work: (store: Store, config: Config) => T,
+  work: (store: Store, config: Config) => T | Promise<T>,
 ): Promise<T> {
   const config = loadConfig({ path: configPath, cwd: io.cwd, env: io.env });
   const store = openStore(config, { clock: systemClock, onEvent: (event) => tell(event, io) });
   try {
-    return work(store, config);
+    return await work(store, config);
   } catch (error) {
     throw error instanceof StoreError ? new SetupError(lowerFirst(error.message), 1, error) : error;
   } finally {

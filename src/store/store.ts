@@ -9,6 +9,7 @@ import type {
   RecordedRequest,
   Subject,
 } from "../types.ts";
+import type { AccountKind, Directory } from "./directory.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
 export type KeyStatus = "active" | "disabled" | "revoked";
@@ -36,7 +37,16 @@ export interface KeyLookup {
   readonly status: KeyStatus;
   readonly expiresMs: number | null;
   readonly principal: Principal;
+  /** What the key may call: exact routes, `/x/*` or names of groups of routes; empty for all. */
+  readonly allowedRoutes: readonly string[];
+  /** What the key belongs to and is not active: its team, its user, its organisation; null when all are. */
+  readonly blockedBy: { readonly kind: "org" | "team" | "user"; readonly status: string } | null;
+  /** From when on this is no longer so though nobody changes anything (a raised budget ends); null: never. */
+  readonly staleMs: number | null;
 }
+
+/** What rules can be kept on by `getRules` and `setRules`. */
+export type RuleScope = Exclude<InlineRules["scope"], "user">;
 
 /** What is needed to make a key. The caller makes the secret and hashes it. */
 export interface NewKey {
@@ -94,6 +104,8 @@ export interface AccountStore {
   findKey(hash: Buffer): KeyLookup | null;
   /** The key of that id or alias, as `findKey` would give it. `no_such_key`. */
   getKey(idOrAlias: string): KeyLookup;
+  /** True once a key has been made, whatever became of it. */
+  hasKeys(): boolean;
   /** All keys, oldest first. */
   listKeys(): readonly KeyListing[];
   /** By id or alias. Revoked is final: `revoked` when it is already so and something else is asked. `no_such_key`. */
@@ -108,12 +120,12 @@ export interface AccountStore {
   /** Replaces the budget of that window on the key or team, or adds it. A replaced one keeps its id, and so what was spent. */
   setBudget(scope: "key" | "team", idOrAlias: string, budget: NewBudget): Budget;
   /** The subject, and the text of the rules kept on it; null when there are none. `no_such_key`, `no_such_team`, `no_such_org`. */
-  getRules(scope: InlineRules["scope"], idOrAlias: string): { readonly subject: Subject; readonly text: string | null };
+  getRules(scope: RuleScope, idOrAlias: string): { readonly subject: Subject; readonly text: string | null };
   /**
    * Keeps rules on a subject in place of those before; null takes them away. The caller has checked the text.
    * `too_long` above `RULES_BYTES_MAX`, and as `getRules`.
    */
-  setRules(scope: InlineRules["scope"], idOrAlias: string, text: string | null): Subject;
+  setRules(scope: RuleScope, idOrAlias: string, text: string | null): Subject;
   /** All rules that are kept: on organisations, then teams, then keys, each oldest first. */
   listRules(): readonly InlineRules[];
   /**
@@ -122,6 +134,13 @@ export interface AccountStore {
    * the turn this process's own changes are seen at once, another's at the next.
    */
   revision(): number;
+  /** What has changed after that revision, new objects too; null when it is so much that all had better be forgotten. */
+  changesSince(revision: number): readonly { readonly kind: AccountKind; readonly objectId: string }[] | null;
+  /**
+   * Notes that the key was used. Written in batches, at most once a minute for a key; what cannot be written is dropped,
+   * and so is what a crash takes. Changes no revision.
+   */
+  markUsed(keyId: string, atMs: number): void;
 }
 
 /** One counter: a quota in one window. */
@@ -323,6 +342,7 @@ export interface Charge extends CounterId {
 /** An open database. */
 export interface Store {
   readonly accounts: AccountStore;
+  readonly directory: Directory;
   readonly ledger: LedgerStore;
   readonly requests: RequestStore;
   readonly rules: RuleStore;
@@ -342,6 +362,10 @@ export type StoreErrorCode =
   | "no_such_key"
   | "no_such_team"
   | "no_such_org"
+  | "no_such_object"
+  | "id_taken"
+  /** The object has changed since the change was worked out: look again. */
+  | "stale"
   | "revoked"
   /** Rules to keep of more than `RULES_BYTES_MAX` bytes. */
   | "too_long"

@@ -1,6 +1,7 @@
 // Rows of the keys and teams tables, and what they become outside the store.
 import { randomBytes } from "node:crypto";
 import type { Budget, InlineRules, Principal, Subject } from "../../types.ts";
+import type { Fields } from "../directory.ts";
 import type { KeyListing, KeyRow, KeyStatus } from "../store.ts";
 
 /** A row of `keys`. */
@@ -10,7 +11,7 @@ export interface StoredKey extends Subject {
   readonly last_four: string;
   readonly status: KeyStatus;
   readonly team_id: string | null;
-  readonly user_alias: string | null;
+  readonly user_id: string | null;
   /** A JSON array of strings. */
   readonly roles: string;
   /** A JSON array of strings. */
@@ -21,8 +22,16 @@ export interface StoredKey extends Subject {
   readonly rules: string | null;
 }
 
-/** A row of `keys`, with its team and that one's organisation. */
+/** A row of `keys`, with its team, that one's organisation, and its user. `settings` are JSON objects. */
 export interface FoundKey extends StoredKey {
+  readonly settings: string;
+  readonly user_alias: string | null;
+  readonly user_status: string | null;
+  readonly user_settings: string | null;
+  readonly team_status: string | null;
+  readonly team_settings: string | null;
+  readonly org_status: string | null;
+  readonly org_settings: string | null;
   readonly team_alias: string | null;
   readonly team_rules: string | null;
   readonly org_id: string | null;
@@ -45,7 +54,7 @@ export interface StoredOrg extends Subject {
 }
 
 /** A fresh id: `key_` and 24 hexadecimal digits. */
-export function newId(kind: "key" | "team" | "org" | "bud" | "proc"): string {
+export function newId(kind: "key" | "team" | "org" | "user" | "grp" | "bud" | "proc"): string {
   return `${kind}_${randomBytes(12).toString("hex")}`;
 }
 
@@ -68,15 +77,14 @@ export function toListing(key: FoundKey, budgets: readonly Budget[]): KeyListing
   return { ...toKeyRow(key), team: teamOf(key), budgets };
 }
 
-/** Whose key it is. A user is known by its alias alone. */
-export function toPrincipal(key: FoundKey, budgets: readonly Budget[]): Principal {
-  const rules = rulesOf(key);
+/** Whose key it is, with the rules that apply to its requests. */
+export function toPrincipal(key: FoundKey, budgets: readonly Budget[], rules: readonly InlineRules[]): Principal {
   return Object.freeze({
     key: Object.freeze({ id: key.id, alias: key.alias }),
     keyCreatedMs: key.created_ms,
     team: teamOf(key),
     org: orgOf(key),
-    user: key.user_alias === null ? null : Object.freeze({ id: key.user_alias, alias: key.user_alias }),
+    user: userOf(key),
     roles: Object.freeze(JSON.parse(key.roles) as string[]),
     tags: Object.freeze(JSON.parse(key.tags) as string[]),
     budgets: Object.freeze(budgets),
@@ -84,16 +92,38 @@ export function toPrincipal(key: FoundKey, budgets: readonly Budget[]): Principa
   });
 }
 
-/** The rules that apply to a key's requests: its organisation's, its team's, its own. */
-function rulesOf(key: FoundKey): InlineRules[] {
-  const all: InlineRules[] = [];
-  const add = (scope: InlineRules["scope"], subject: Subject | null, text: string | null): void => {
-    if (subject !== null && text !== null) all.push(Object.freeze({ scope, subject, text }));
-  };
-  add("org", orgOf(key), key.org_rules);
-  add("team", teamOf(key), key.team_rules);
-  add("key", Object.freeze({ id: key.id, alias: key.alias }), key.rules);
-  return all;
+/** The key or something it belongs to: what is kept there applies to the key's requests. */
+export interface Owner {
+  readonly scope: InlineRules["scope"];
+  readonly subject: Subject;
+  /** In the rule language; null for none. */
+  readonly rules: string | null;
+  readonly status: string | null;
+  readonly settings: Fields;
+}
+
+/** The key, its team, its user, its organisation, as far as it has them. */
+export function ownersOf(key: FoundKey): readonly Owner[] {
+  const own = Object.freeze({ id: key.id, alias: key.alias });
+  const owner = (
+    scope: Owner["scope"],
+    subject: Subject | null,
+    rules: string | null,
+    more: readonly (string | null)[],
+  ) =>
+    subject === null
+      ? []
+      : [{ scope, subject, rules, status: more[0] ?? null, settings: JSON.parse(more[1] ?? "{}") as Fields }];
+  return [
+    ...owner("key", own, key.rules, [key.status, key.settings]),
+    ...owner("team", teamOf(key), key.team_rules, [key.team_status, key.team_settings]),
+    ...owner("user", userOf(key), null, [key.user_status, key.user_settings]),
+    ...owner("org", orgOf(key), key.org_rules, [key.org_status, key.org_settings]),
+  ];
+}
+
+function userOf(key: FoundKey): Subject | null {
+  return key.user_id === null ? null : Object.freeze({ id: key.user_id, alias: key.user_alias ?? key.user_id });
 }
 
 function teamOf(key: FoundKey): Subject | null {

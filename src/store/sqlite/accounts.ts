@@ -1,6 +1,6 @@
 // Keys, teams, organisations, their budgets and rules in SQLite.
 import type Database from "better-sqlite3";
-import type { Budget, Clock, InlineRules, Subject } from "../../types.ts";
+import type { Budget, InlineRules, Subject } from "../../types.ts";
 import type {
   AccountStore,
   KeyListing,
@@ -11,9 +11,11 @@ import type {
   NewKey,
   NewTeam,
   OrgRow,
+  RuleScope,
   TeamRow,
 } from "../store.ts";
 import { StoreError } from "../store.ts";
+import type { AccountChanges, Changed, Log } from "./account-changes.ts";
 import {
   type FoundKey,
   newId,
@@ -23,152 +25,191 @@ import {
   type StoredTeam,
   toKeyRow,
   toListing,
-  toPrincipal,
 } from "./account-rows.ts";
-import { Budgets } from "./budgets.ts";
+import type { Budgets } from "./budgets.ts";
 import { guarded, isDuplicate } from "./errors.ts";
 import { assertFits, InlineRuleTexts } from "./inline-rules.ts";
+import { KeyLookups } from "./key-lookups.ts";
+import { LastUsed } from "./last-used.ts";
 
 const KEYS = `
-  SELECT keys.*, teams.alias AS team_alias, teams.rules AS team_rules,
-    organizations.id AS org_id, organizations.alias AS org_alias, organizations.rules AS org_rules
-  FROM keys LEFT JOIN teams ON teams.id = keys.team_id LEFT JOIN organizations ON organizations.id = teams.org_id`;
+  SELECT keys.*, users.alias AS user_alias, users.status AS user_status, users.settings AS user_settings,
+    teams.alias AS team_alias, teams.status AS team_status, teams.settings AS team_settings, teams.rules AS team_rules,
+    organizations.id AS org_id, organizations.alias AS org_alias, organizations.status AS org_status,
+    organizations.settings AS org_settings, organizations.rules AS org_rules
+  FROM keys LEFT JOIN users ON users.id = keys.user_id LEFT JOIN teams ON teams.id = keys.team_id
+    LEFT JOIN organizations ON organizations.id = teams.org_id`;
 const TEAMS = `
   SELECT teams.*, organizations.alias AS org_alias
   FROM teams LEFT JOIN organizations ON organizations.id = teams.org_id`;
 const NEW_KEY = `
   INSERT INTO keys
-    (id, alias, hash, prefix, last_four, status, team_id, user_alias, roles, tags, created_ms, expires_ms, rules)
-  VALUES
-    (@id, @alias, @hash, @prefix, @last_four, @status, @team_id, @user_alias, @roles, @tags, @created_ms, @expires_ms, @rules)`;
+    (id, alias, hash, prefix, last_four, status, team_id, user_id, roles, tags, created_ms, updated_ms, expires_ms, rules)
+  VALUES (@id, @alias, @hash, @prefix, @last_four, @status, @team_id, @user_id, @roles, @tags, @created_ms, @created_ms,
+    @expires_ms, @rules)`;
 const NEW_TEAM = `
-  INSERT INTO teams (id, alias, created_ms, org_id, rules) VALUES (@id, @alias, @created_ms, @org_id, @rules)`;
-const NEW_ORG = "INSERT INTO organizations (id, alias, created_ms, rules) VALUES (@id, @alias, @created_ms, @rules)";
+  INSERT INTO teams (id, alias, created_ms, updated_ms, org_id, rules)
+  VALUES (@id, @alias, @created_ms, @created_ms, @org_id, @rules)`;
+const NEW_ORG = `
+  INSERT INTO organizations (id, alias, created_ms, updated_ms, rules)
+  VALUES (@id, @alias, @created_ms, @created_ms, @rules)`;
+/** Who changes accounts by these methods, in the audit log. */
+const LOCAL = "local";
+
+/** What the accounts work with. */
+export interface AccountsOptions {
+  readonly db: Database.Database;
+  readonly changes: AccountChanges;
+  readonly budgets: Budgets;
+  readonly nowMs: () => number;
+}
 
 /** `AccountStore` on SQLite. */
 export class SqliteAccounts implements AccountStore {
   readonly #db: Database.Database;
-  readonly #clock: Clock;
+  readonly #changes: AccountChanges;
   readonly #budgets: Budgets;
   readonly #rules: InlineRuleTexts;
-  readonly #revision: Database.Statement<[], number>;
-  readonly #bump: Database.Statement<[]>;
+  readonly #lookups: KeyLookups;
+  readonly #lastUsed: LastUsed;
   readonly #keyByHash: Database.Statement<[Buffer], FoundKey>;
+  readonly #keyInGrace: Database.Statement<[Buffer], FoundKey & { readonly until_ms: number }>;
   readonly #keyByName: Database.Statement<[string, string, string], FoundKey>;
   readonly #teamByName: Database.Statement<[string, string, string], StoredTeam>;
   readonly #orgByName: Database.Statement<[string, string, string], StoredOrg>;
 
-  #revisionThisTurn: number | null = null;
-  readonly #endTurn = (): void => {
-    this.#revisionThisTurn = null;
-  };
-
-  constructor(db: Database.Database, clock: Clock) {
+  constructor({ db, changes, budgets, nowMs }: AccountsOptions) {
     this.#db = db;
-    this.#clock = clock;
-    this.#budgets = new Budgets(db);
+    this.#changes = changes;
+    this.#budgets = budgets;
     this.#rules = new InlineRuleTexts(db);
-    this.#revision = db.prepare<[], number>("SELECT revision FROM meta").pluck();
-    this.#bump = db.prepare("UPDATE meta SET revision = revision + 1");
+    this.#lookups = new KeyLookups(db, budgets, nowMs);
+    this.#lastUsed = new LastUsed(db);
+    const named = (table: string): string =>
+      `WHERE ${table}.deleted_ms IS NULL AND (${table}.id = ? OR ${table}.alias = ?) ORDER BY ${table}.id = ? DESC`;
     this.#keyByHash = db.prepare(`${KEYS} WHERE keys.hash = ?`);
-    this.#keyByName = db.prepare(`${KEYS} WHERE keys.id = ? OR keys.alias = ? ORDER BY keys.id = ? DESC`);
-    this.#teamByName = db.prepare(`${TEAMS} WHERE teams.id = ? OR teams.alias = ? ORDER BY teams.id = ? DESC`);
-    this.#orgByName = db.prepare("SELECT * FROM organizations WHERE id = ? OR alias = ? ORDER BY id = ? DESC");
+    this.#keyInGrace = db.prepare(
+      `SELECT * FROM (${KEYS}) AS found JOIN grace_secrets ON grace_secrets.key_id = found.id WHERE grace_secrets.hash = ?`,
+    );
+    this.#keyByName = db.prepare(`${KEYS} ${named("keys")}`);
+    this.#teamByName = db.prepare(`${TEAMS} ${named("teams")}`);
+    this.#orgByName = db.prepare(`SELECT * FROM organizations ${named("organizations")}`);
   }
 
   createKey(key: NewKey): KeyRow {
-    return this.#change(() => {
+    return this.#change((log, nowMs) => {
       const team = key.teamAlias === undefined ? null : this.#team(key.teamAlias);
-      const stored = toStored(key, team, this.#now());
+      const userId = key.userAlias === undefined ? null : this.#userFor(key.userAlias, nowMs, log);
+      const stored = toStored(key, team, userId, nowMs);
       this.#insert(NEW_KEY, stored, "keys.alias", "key");
       if (key.budget !== undefined) this.#budgets.set("key", stored, key.budget);
+      logMade(log, "key", stored);
       return toKeyRow(stored);
     });
   }
 
+  /** A secret that was replaced works until its grace period ends, as if the key expired then. */
   findKey(hash: Buffer): KeyLookup | null {
     return guarded(() => {
       const key = this.#keyByHash.get(hash);
-      return key === undefined ? null : this.#toLookup(key);
+      if (key !== undefined) return this.#lookups.of(key);
+      const old = this.#keyInGrace.get(hash);
+      if (old === undefined) return null;
+      const lookup = this.#lookups.of(old);
+      return { ...lookup, expiresMs: Math.min(lookup.expiresMs ?? old.until_ms, old.until_ms) };
     });
   }
 
   getKey(idOrAlias: string): KeyLookup {
-    return guarded(() => this.#toLookup(this.#key(idOrAlias)));
+    return guarded(() => this.#lookups.of(this.#key(idOrAlias)));
   }
 
   listKeys(): readonly KeyListing[] {
     return guarded(() => {
-      const keys = this.#db.prepare<[], FoundKey>(`${KEYS} ORDER BY keys.rowid`).all();
+      const keys = this.#db.prepare<[], FoundKey>(`${KEYS} WHERE keys.deleted_ms IS NULL ORDER BY keys.seq`).all();
       return keys.map((key) => toListing(key, this.#budgets.of("key", key)));
     });
   }
 
+  hasKeys(): boolean {
+    return guarded(() => this.#db.prepare("SELECT 1 FROM keys LIMIT 1").get() !== undefined);
+  }
+
   setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow {
-    return this.#change(() => {
+    return this.#change((log, nowMs) => {
       const key = this.#key(idOrAlias);
       if (key.status === "revoked" && status !== "revoked") {
         throw new StoreError("revoked", `The key ${key.alias} has been revoked, which is final: create another one`);
       }
-      this.#db.prepare<[KeyStatus, string]>("UPDATE keys SET status = ? WHERE id = ?").run(status, key.id);
+      this.#db
+        .prepare("UPDATE keys SET status = ?, version = version + 1, updated_ms = ?, updated_by = ? WHERE id = ?")
+        .run(status, nowMs, LOCAL, key.id);
+      const line = { kind: "key", objectId: key.id, objectAlias: key.alias, field: "status" } as const;
+      log({ ...line, action: "update", old: key.status, new: status });
       return toKeyRow({ ...key, status });
     });
   }
 
   createTeam(alias: string, budget?: NewBudget, { orgAlias, rules }: NewTeam = {}): TeamRow {
-    return this.#change(() => {
+    return this.#change((log, nowMs) => {
       const org = orgAlias === undefined ? null : this.#org(orgAlias);
       const [org_id, org_alias] = [org?.id ?? null, org?.alias ?? null];
-      const team = { id: newId("team"), alias, created_ms: this.#now(), org_id, org_alias, rules: rules ?? null };
+      const team = { id: newId("team"), alias, created_ms: nowMs, org_id, org_alias, rules: rules ?? null };
       this.#insert(NEW_TEAM, team, "teams.alias", "team");
       if (budget !== undefined) this.#budgets.set("team", team, budget);
+      logMade(log, "team", team);
       return this.#toTeamRow(team);
     });
   }
 
   listTeams(): readonly TeamRow[] {
     return guarded(() => {
-      const teams = this.#db.prepare<[], StoredTeam>(`${TEAMS} ORDER BY teams.rowid`).all();
+      const teams = this.#db
+        .prepare<[], StoredTeam>(`${TEAMS} WHERE teams.deleted_ms IS NULL ORDER BY teams.seq`)
+        .all();
       return teams.map((team) => this.#toTeamRow(team));
     });
   }
 
   createOrg(alias: string, rules?: string): OrgRow {
-    return this.#change(() => {
-      const org: StoredOrg = { id: newId("org"), alias, created_ms: this.#now(), rules: rules ?? null };
+    return this.#change((log, nowMs) => {
+      const org: StoredOrg = { id: newId("org"), alias, created_ms: nowMs, rules: rules ?? null };
       this.#insert(NEW_ORG, org, "organizations.alias", "organisation");
+      logMade(log, "org", org);
       return toOrgRow(org);
     });
   }
 
   listOrgs(): readonly OrgRow[] {
     return guarded(() => {
-      const orgs = this.#db.prepare<[], StoredOrg>("SELECT * FROM organizations ORDER BY rowid").all();
-      return orgs.map(toOrgRow);
+      const sql = "SELECT * FROM organizations WHERE deleted_ms IS NULL ORDER BY seq";
+      return this.#db.prepare<[], StoredOrg>(sql).all().map(toOrgRow);
     });
   }
 
   setBudget(scope: "key" | "team", idOrAlias: string, budget: NewBudget): Budget {
-    return this.#change(() => {
+    return this.#change((log) => {
       const subject = scope === "key" ? this.#key(idOrAlias) : this.#team(idOrAlias);
-      return this.#budgets.set(scope, subject, budget);
+      const old = this.#budgets.fieldOf(scope, subject.id);
+      const set = this.#budgets.set(scope, subject, budget);
+      const line = { kind: scope, objectId: subject.id, objectAlias: subject.alias, field: "budgets" };
+      log({ ...line, action: "update", old: [...old], new: [...this.#budgets.fieldOf(scope, subject.id)] });
+      return set;
     });
   }
 
-  getRules(
-    scope: InlineRules["scope"],
-    idOrAlias: string,
-  ): { readonly subject: Subject; readonly text: string | null } {
+  getRules(scope: RuleScope, idOrAlias: string): { readonly subject: Subject; readonly text: string | null } {
     return guarded(() => {
       const { id, alias, rules } = this.#subject(scope, idOrAlias);
       return { subject: { id, alias }, text: rules };
     });
   }
 
-  setRules(scope: InlineRules["scope"], idOrAlias: string, text: string | null): Subject {
-    return this.#change(() => {
-      const { id, alias } = this.#subject(scope, idOrAlias);
+  setRules(scope: RuleScope, idOrAlias: string, text: string | null): Subject {
+    return this.#change((log) => {
+      const { id, alias, rules } = this.#subject(scope, idOrAlias);
       this.#rules.set(scope, { id, alias }, text);
+      log({ kind: scope, objectId: id, objectAlias: alias, action: "update", field: "rules", old: rules, new: text });
       return { id, alias };
     });
   }
@@ -177,24 +218,38 @@ export class SqliteAccounts implements AccountStore {
     return guarded(() => this.#rules.all());
   }
 
-  /** Read once a turn of the event loop: requests that arrive together share the look. */
   revision(): number {
-    if (this.#revisionThisTurn !== null) return this.#revisionThisTurn;
-    const revision = guarded(() => this.#revision.get() ?? 0);
-    this.#revisionThisTurn = revision;
-    setImmediate(this.#endTurn);
-    return revision;
+    return this.#changes.revision();
   }
 
-  /** One transaction; whoever caches accounts, in any process, sees that they changed. */
-  #change<T>(work: () => T): T {
-    const change = this.#db.transaction(() => {
-      const result = work();
-      this.#bump.run();
-      return result;
-    });
-    this.#revisionThisTurn = null;
-    return guarded(() => change.immediate());
+  changesSince(revision: number): readonly Changed[] | null {
+    return this.#changes.since(revision);
+  }
+
+  markUsed(keyId: string, atMs: number): void {
+    this.#lastUsed.mark(keyId, atMs);
+  }
+
+  /** Writes what is noted; the database closes. */
+  close(): void {
+    this.#lastUsed.flush();
+  }
+
+  #change<T>(work: (log: Log, nowMs: number) => T): T {
+    return this.#changes.run(LOCAL, work);
+  }
+
+  /** The user of that id or alias; one that is not known is made, with the alias as its id. */
+  #userFor(alias: string, nowMs: number, log: Log): string {
+    const sql = "SELECT id FROM users WHERE deleted_ms IS NULL AND (id = ? OR alias = ?) ORDER BY id = ? DESC";
+    const known = this.#db.prepare<[string, string, string], string>(sql).pluck().get(alias, alias, alias);
+    if (known !== undefined) return known;
+    const taken = this.#db.prepare("SELECT 1 FROM users WHERE id = ?").get(alias) !== undefined;
+    const id = taken ? newId("user") : alias;
+    const insert = "INSERT INTO users (id, alias, created_ms, updated_ms) VALUES (?, ?, ?, ?)";
+    this.#db.prepare(insert).run(id, alias, nowMs, nowMs);
+    logMade(log, "user", { id, alias });
+    return id;
   }
 
   /** @param unique the column, as SQLite names it, that says that the alias is taken */
@@ -208,7 +263,7 @@ export class SqliteAccounts implements AccountStore {
     }
   }
 
-  #subject(scope: InlineRules["scope"], idOrAlias: string): StoredKey | StoredTeam | StoredOrg {
+  #subject(scope: RuleScope, idOrAlias: string): StoredKey | StoredTeam | StoredOrg {
     if (scope === "key") return this.#key(idOrAlias);
     return scope === "team" ? this.#team(idOrAlias) : this.#org(idOrAlias);
   }
@@ -231,18 +286,9 @@ export class SqliteAccounts implements AccountStore {
     return org;
   }
 
-  #toLookup(key: FoundKey): KeyLookup {
-    const principal = toPrincipal(key, this.#budgets.ofKey(key));
-    return { status: key.status, expiresMs: key.expires_ms, principal };
-  }
-
   #toTeamRow(team: StoredTeam): TeamRow {
     const { id, alias, created_ms: createdMs } = team;
     return { id, alias, org: orgOf(team), createdMs, budgets: this.#budgets.of("team", team) };
-  }
-
-  #now(): number {
-    return Math.trunc(this.#clock.nowMs());
   }
 }
 
@@ -250,7 +296,11 @@ function toOrgRow({ id, alias, created_ms: createdMs }: StoredOrg): OrgRow {
   return { id, alias, createdMs };
 }
 
-function toStored(key: NewKey, team: StoredTeam | null, createdMs: number): StoredKey {
+function logMade(log: Log, kind: "org" | "team" | "user" | "key", { id, alias }: Subject): void {
+  log({ action: "create", kind, objectId: id, objectAlias: alias, field: null, old: null, new: { alias } });
+}
+
+function toStored(key: NewKey, team: StoredTeam | null, userId: string | null, createdMs: number): StoredKey {
   return {
     id: newId("key"),
     alias: key.alias,
@@ -259,7 +309,7 @@ function toStored(key: NewKey, team: StoredTeam | null, createdMs: number): Stor
     last_four: key.lastFour,
     status: "active",
     team_id: team?.id ?? null,
-    user_alias: key.userAlias ?? null,
+    user_id: userId,
     roles: JSON.stringify(key.roles ?? []),
     tags: JSON.stringify(key.tags ?? []),
     created_ms: createdMs,

@@ -1,8 +1,22 @@
-// Budgets of keys and teams in SQLite.
+// Budgets of organisations, teams, users and keys in SQLite.
 import type Database from "better-sqlite3";
+import { formatUsd, parseUsd } from "../../money.ts";
 import type { Budget, BudgetWindow, Subject } from "../../types.ts";
 import { type NewBudget, StoreError } from "../store.ts";
-import { type FoundKey, newId } from "./account-rows.ts";
+import { type FoundKey, newId, ownersOf } from "./account-rows.ts";
+
+export type BudgetScope = Budget["scope"];
+
+/** A budget as a field of an account object: decimal USD, and a period or a length (`30d`). */
+export interface BudgetField {
+  readonly limitUsd: string;
+  readonly window: string;
+}
+
+/** A budget on a length of time instead of a calendar period: the rule language's `budget` statement counts it. */
+export interface LengthBudget extends BudgetField {
+  readonly id: string;
+}
 
 /** The largest INTEGER: about $9.2 billion in nano-USD. */
 const LIMIT_MAX = 2n ** 63n - 1n;
@@ -12,52 +26,88 @@ const SET = `
   ON CONFLICT (subject_id, scope, win) DO UPDATE SET limit_nano_usd = excluded.limit_nano_usd
   RETURNING id, win, limit_nano_usd`;
 const OF = "SELECT id, win, limit_nano_usd FROM budgets WHERE subject_id = ? AND scope = ? ORDER BY rowid";
+const CALENDAR: ReadonlySet<string> = new Set<BudgetWindow>(["day", "week", "month", "year", "total"]);
 
 interface StoredBudget {
   readonly id: string;
-  readonly win: BudgetWindow;
+  readonly win: string;
   readonly limit_nano_usd: bigint;
 }
 
-/** The budgets table. Every function runs inside the caller's transaction. */
+/** The budgets table. What writes runs inside the caller's transaction. */
 export class Budgets {
+  readonly #db: Database.Database;
   readonly #set: Database.Statement<[string, string, string, string, bigint], StoredBudget>;
   readonly #of: Database.Statement<[string, string], StoredBudget>;
 
   constructor(db: Database.Database) {
+    this.#db = db;
     this.#set = db.prepare<[string, string, string, string, bigint], StoredBudget>(SET).safeIntegers();
     this.#of = db.prepare<[string, string], StoredBudget>(OF).safeIntegers();
   }
 
   /** Sets the subject's budget for that window; one that was there keeps its id. `out_of_range`. */
-  set(scope: "key" | "team", subject: Subject, { limitNanoUsd, window }: NewBudget): Budget {
+  set(scope: BudgetScope, subject: Subject, { limitNanoUsd, window }: NewBudget): Budget {
+    return toBudget(this.#put(scope, subject.id, window, limitNanoUsd), scope, subject);
+  }
+
+  /** Makes these the subject's budgets. One whose window stays keeps its id, and so what was spent. */
+  replace(scope: BudgetScope, id: string, budgets: readonly BudgetField[] | null): void {
+    const kept = (budgets ?? []).map(({ window }) => window);
+    const others =
+      "DELETE FROM budgets WHERE subject_id = ? AND scope = ? AND win NOT IN (SELECT value FROM json_each(?))";
+    this.#db.prepare(others).run(id, scope, JSON.stringify(kept));
+    for (const { limitUsd, window } of budgets ?? []) this.#put(scope, id, window, parseUsd(limitUsd) ?? -1n);
+  }
+
+  /** Gives all the subject's budgets new ids: their counters begin at nothing. */
+  renew(scope: BudgetScope, id: string): void {
+    const sql = "UPDATE budgets SET id = ? WHERE id = ?";
+    for (const budget of this.#of.all(id, scope)) this.#db.prepare(sql).run(newId("bud"), budget.id);
+  }
+
+  /** The subject's own budgets on calendar periods, oldest first. */
+  of(scope: BudgetScope, subject: Subject): readonly Budget[] {
+    const all = this.#of.all(subject.id, scope);
+    return all.filter(({ win }) => CALENDAR.has(win)).map((row) => toBudget(row, scope, subject));
+  }
+
+  /** All the subject's own budgets, oldest first. */
+  fieldOf(scope: BudgetScope, id: string): readonly { readonly limitUsd: string; readonly window: string }[] {
+    return this.#of.all(id, scope).map(toField);
+  }
+
+  /** The subject's own budgets on lengths of time, oldest first. */
+  lengthsOf(scope: BudgetScope, id: string): readonly LengthBudget[] {
+    const all = this.#of.all(id, scope).filter(({ win }) => !CALENDAR.has(win));
+    return all.map((row) => ({ id: row.id, ...toField(row) }));
+  }
+
+  /** All calendar budgets that a key's requests are charged to: its own, its team's, its user's, its organisation's. */
+  ofKey(key: FoundKey): readonly Budget[] {
+    return ownersOf(key).flatMap(({ scope, subject }) => this.of(scope, subject));
+  }
+
+  #put(scope: BudgetScope, id: string, window: string, limitNanoUsd: bigint): StoredBudget {
     if (limitNanoUsd < 0n || limitNanoUsd > LIMIT_MAX) {
       throw new StoreError("out_of_range", "A budget must lie between $0 and $9,223,372,036.854775807");
     }
-    const row = this.#set.get(newId("bud"), scope, subject.id, window, limitNanoUsd);
+    const row = this.#set.get(newId("bud"), scope, id, window, limitNanoUsd);
     if (row === undefined) throw new Error("INSERT … RETURNING returned no row");
-    return toBudget(row, scope, subject);
-  }
-
-  /** The subject's own budgets, oldest first. */
-  of(scope: "key" | "team", subject: Subject): readonly Budget[] {
-    return this.#of.all(subject.id, scope).map((row) => toBudget(row, scope, subject));
-  }
-
-  /** All budgets that a key's requests are charged to: its own, then its team's. */
-  ofKey(key: FoundKey): readonly Budget[] {
-    const own = this.of("key", key);
-    if (key.team_id === null) return own;
-    return [...own, ...this.of("team", { id: key.team_id, alias: key.team_alias ?? key.team_id })];
+    return row;
   }
 }
 
-function toBudget(row: StoredBudget, scope: Budget["scope"], subject: Subject): Budget {
+function toField({ win, limit_nano_usd }: StoredBudget): { readonly limitUsd: string; readonly window: string } {
+  return { limitUsd: formatUsd(limit_nano_usd), window: win };
+}
+
+function toBudget(row: StoredBudget, scope: BudgetScope, subject: Subject): Budget {
   return Object.freeze({
     id: row.id,
     scope,
     subject: Object.freeze({ id: subject.id, alias: subject.alias }),
     limitNanoUsd: row.limit_nano_usd,
-    window: row.win,
+    window: row.win as BudgetWindow,
   });
 }

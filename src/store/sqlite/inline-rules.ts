@@ -1,10 +1,10 @@
 // Rules kept on organisations, teams and keys in SQLite.
 import type Database from "better-sqlite3";
 import type { InlineRules, Subject } from "../../types.ts";
-import { RULES_BYTES_MAX, StoreError } from "../store.ts";
+import { RULES_BYTES_MAX, type RuleScope, StoreError } from "../store.ts";
 
-const SCOPES: readonly InlineRules["scope"][] = ["org", "team", "key"];
-const TABLES: Readonly<Record<InlineRules["scope"], string>> = { org: "organizations", team: "teams", key: "keys" };
+const SCOPES: readonly RuleScope[] = ["org", "team", "key"];
+const TABLES: Readonly<Record<RuleScope, string>> = { org: "organizations", team: "teams", key: "keys" };
 
 /** The `rules` columns. Every function runs inside the caller's transaction. */
 export class InlineRuleTexts {
@@ -15,7 +15,7 @@ export class InlineRuleTexts {
   }
 
   /** @param text null for none */
-  set(scope: InlineRules["scope"], { id }: Subject, text: string | null): void {
+  set(scope: RuleScope, { id }: Subject, text: string | null): void {
     assertFits(text);
     this.#db.prepare(`UPDATE ${TABLES[scope]} SET rules = ? WHERE id = ?`).run(text, id);
   }
@@ -23,7 +23,7 @@ export class InlineRuleTexts {
   /** On organisations, then teams, then keys, each oldest first. */
   all(): readonly InlineRules[] {
     return SCOPES.flatMap((scope) => {
-      const sql = `SELECT id, alias, rules FROM ${TABLES[scope]} WHERE rules IS NOT NULL ORDER BY rowid`;
+      const sql = `SELECT id, alias, rules FROM ${TABLES[scope]} WHERE rules IS NOT NULL AND deleted_ms IS NULL ORDER BY seq`;
       const rows = this.#db.prepare<[], Subject & { readonly rules: string }>(sql).all();
       return rows.map(({ id, alias, rules }) => ({ scope, subject: { id, alias }, text: rules }));
     });

@@ -1,6 +1,7 @@
 // The SQLite schema, as the steps that lead to it, and the rule for which files may be opened.
 import type Database from "better-sqlite3";
 import { StoreError } from "../store.ts";
+import { ACCOUNT_MODEL } from "./account-schema.ts";
 
 /** `PRAGMA application_id` of a Tollgate database: "toll" in ASCII. */
 const APPLICATION_ID = 0x746f6c6c;
@@ -172,6 +173,7 @@ const STEPS: readonly string[] = [
     files TEXT NOT NULL -- a JSON array of {name, text}
   ) STRICT, WITHOUT ROWID;
   `,
+  ACCOUNT_MODEL,
 ];
 
 /**

@@ -2,11 +2,14 @@
 import type Database from "better-sqlite3";
 import type { Clock } from "../../types.ts";
 import type { Store, StoreEvent } from "../store.ts";
+import { AccountChanges } from "./account-changes.ts";
 import { newId } from "./account-rows.ts";
 import { SqliteAccounts } from "./accounts.ts";
 import { Batch } from "./batch.ts";
+import { Budgets } from "./budgets.ts";
 import { Counters } from "./counters.ts";
 import { type Durability, openDatabase } from "./database.ts";
+import { SqliteDirectory } from "./directory.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { Processes } from "./processes.ts";
 import { Recoveries } from "./recoveries.ts";
@@ -62,9 +65,13 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
   const processes = new Processes(db, processId, clock, counters, recoveries);
   const ledger = new SqliteLedger({ batch, counters, processes, recoveries, onEvent });
   ledger.recover();
+  const nowMs = (): number => Math.trunc(clock.nowMs());
+  const shared = { db, changes: new AccountChanges(db, nowMs), budgets: new Budgets(db), nowMs };
+  const accounts = new SqliteAccounts(shared);
   let closing: Promise<void> | null = null;
   return {
-    accounts: new SqliteAccounts(db, clock),
+    accounts,
+    directory: new SqliteDirectory(shared),
     ledger,
     requests: {
       append: (record) => batch.append(record),
@@ -75,6 +82,7 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
     },
     rules: new SqliteRules(db, clock),
     close: () => {
+      if (closing === null) accounts.close();
       const leave = processes.isEntered ? () => ledger.leave() : null;
       closing ??= batch.close(leave).finally(() => db.close());
       return closing;

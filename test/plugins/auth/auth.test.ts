@@ -9,6 +9,7 @@ import { GatewayError, type Principal, type RequestHead, StoreError } from "../.
 import { openSqlite } from "../../../src/store/sqlite/open.ts";
 import type { AccountStore, NewKey, Store } from "../../../src/store/store.ts";
 import { fakeHost } from "../../support/host.ts";
+import { until } from "../../support/until.ts";
 
 type Headers = RequestHead["headers"];
 const pepper = Buffer.alloc(32, 7);
@@ -22,7 +23,7 @@ interface Fixture {
   lookUps(): number;
   make(alias: string, more?: Partial<NewKey>): string;
   /** The principal, or the error. */
-  ask(headers: Headers): Principal | GatewayError;
+  ask(headers: Headers, path?: string): Principal | GatewayError;
 }
 
 function fixture(t: Test, accounts?: Partial<AccountStore>): Fixture {
@@ -32,6 +33,8 @@ function fixture(t: Test, accounts?: Partial<AccountStore>): Fixture {
   let count = 0;
   const counted = {
     revision: () => store.accounts.revision(),
+    changesSince: (revision: number) => store.accounts.changesSince(revision),
+    markUsed: (keyId: string, atMs: number) => store.accounts.markUsed(keyId, atMs),
     findKey: (hash: Buffer) => {
       count += 1;
       return store.accounts.findKey(hash);
@@ -50,9 +53,9 @@ function fixture(t: Test, accounts?: Partial<AccountStore>): Fixture {
       store.accounts.createKey({ alias, hash: hashKey(secret, pepper), ...displayParts(secret), ...more });
       return secret;
     },
-    ask: (headers) => {
+    ask: (headers, path = "/v1/chat/completions") => {
       try {
-        return hooks.authenticate?.({ headers } as RequestHead) as Principal;
+        return hooks.authenticate?.({ headers, path, receivedMs: clock.now } as RequestHead) as Principal;
       } catch (error) {
         if (error instanceof GatewayError) return error;
         throw error;
@@ -152,6 +155,97 @@ t.test("what another process changes counts at the very next request", async (t)
   const before = lookUps();
   t.match(ask(bearer(key)), { code: "key_revoked" });
   t.equal(lookUps(), before, "a refused key is held in memory as well");
+});
+
+t.test("a change drops what it concerns from memory, and nothing else", async (t) => {
+  const { make, ask, other, lookUps } = fixture(t);
+  other.accounts.createTeam("ml");
+  other.accounts.createTeam("ops");
+  const [own, inMl, inOps] = [
+    make("own", { userAlias: "ann" }),
+    make("in-ml", { teamAlias: "ml" }),
+    make("in-ops", { teamAlias: "ops" }),
+  ];
+  const keys = [own, inMl, inOps].map(bearer);
+  const askAll = async (): Promise<number[]> => {
+    await nextTurn();
+    return keys.map((key) => {
+      const before = lookUps();
+      ask(key);
+      return lookUps() - before;
+    });
+  };
+  t.same(await askAll(), [1, 1, 1]);
+  t.same(await askAll(), [0, 0, 0]);
+  other.accounts.setBudget("key", "own", { limitNanoUsd: 1n, window: "day" });
+  t.same(await askAll(), [1, 0, 0], "a key");
+  other.accounts.setBudget("team", "ml", { limitNanoUsd: 1n, window: "day" });
+  t.same(await askAll(), [0, 1, 0], "a team");
+  const ann = await other.directory.get("user", "ann");
+  const change = { kind: "user", id: "ann", version: ann?.version ?? 0, bounds: {} } as const;
+  await other.directory.update({ ...change, fields: { status: "paused" } }, { actor: "test" });
+  t.same(await askAll(), [1, 0, 0], "a user");
+  make("new");
+  t.same(await askAll(), [0, 0, 0], "a key that was made");
+  await other.directory.insert(
+    { kind: "group", fields: { alias: "fast", models: ["m"] }, bounds: {} },
+    { actor: "test" },
+  );
+  t.same(await askAll(), [1, 1, 1], "an access group");
+});
+
+t.test("a key whose team, user or organisation is suspended is refused, and what is suspended is said", async (t) => {
+  const { make, ask, store } = fixture(t);
+  store.accounts.createOrg("acme");
+  store.accounts.createTeam("ml", undefined, { orgAlias: "acme" });
+  const key = bearer(make("app", { teamAlias: "ml", userAlias: "ann" }));
+  for (const [kind, alias, noun] of [
+    ["team", "ml", "team"],
+    ["user", "ann", "user"],
+    ["org", "acme", "organisation"],
+  ] as const) {
+    const set = async (status: string): Promise<void> => {
+      const { id = "", version = 0 } = (await store.directory.find(kind, alias)) ?? {};
+      await store.directory.update({ kind, id, version, bounds: {}, fields: { status } }, { actor: "test" });
+    };
+    await set("suspended");
+    const message = `The virtual key's ${noun} is suspended`;
+    t.match(ask(key), { code: "account_suspended", status: 403, message });
+    await set("active");
+    t.equal(aliasOf(ask(key)), "app");
+  }
+});
+
+t.test("a key with allowed routes calls those alone", async (t) => {
+  const { make, ask, store } = fixture(t);
+  const key = bearer(make("app"));
+  const { id = "", version = 0 } = (await store.directory.find("key", "app")) ?? {};
+  const fields = { allowedRoutes: ["info_routes", "/v1/embeddings"] };
+  await store.directory.update({ kind: "key", id, version, bounds: {}, fields }, { actor: "test" });
+  t.equal(aliasOf(ask(key, "/v1/models")), "app");
+  t.equal(aliasOf(ask(key, "/v1/embeddings")), "app");
+  const message =
+    "Virtual key is not allowed to call this route. Only allowed to call routes: ['info_routes', '/v1/embeddings']. " +
+    "Tried to call route: /v1/chat/completions";
+  t.match(ask(key), { code: "route_not_allowed", status: 403, message });
+});
+
+t.test("when a key was last used is kept to the minute, and written off the way of a request", async (t) => {
+  const { make, ask, store, other } = fixture(t);
+  const key = bearer(make("app"));
+  const lastUsed = async () => (await other.directory.find("key", "app"))?.secret?.lastUsedMs;
+  ask(key);
+  const first = clock.now;
+  t.equal(await lastUsed(), null, "not yet");
+  const revision = store.accounts.revision();
+  t.equal(await until("it is written", lastUsed), first);
+  clock.now += 59_999;
+  ask(key);
+  clock.now += 1;
+  ask(key);
+  await store.close();
+  t.equal(await lastUsed(), first + 60_000, "at most once a minute, and at the end");
+  t.equal(other.accounts.revision(), revision, "nobody's memory is dropped for it");
 });
 
 t.test("a key expires by the clock, also while it is held in memory", async (t) => {

@@ -1,0 +1,42 @@
+// The closed list of errors that managing accounts can end with. Imports nothing.
+
+/** Code → HTTP status. */
+export const ACCOUNT_ERRORS = Object.freeze({
+  /** The caller may not do this; the message says what and who may. */
+  not_permitted: 403,
+  /** There is no such object, or the caller may not know that there is: both are told in the same words. */
+  not_found: 404,
+  /** A field that does not exist, or a value that cannot be used; `field` names it. */
+  invalid_field: 400,
+  /** An alias or id is in use. */
+  taken: 409,
+  /** Others changed the object again and again meanwhile. */
+  conflict: 409,
+  /** The key is revoked, and that is final. */
+  revoked: 409,
+} as const);
+
+/** A name from the list. */
+export type AccountErrorCode = keyof typeof ACCOUNT_ERRORS;
+
+/** An expected failure of managing accounts. The message is safe to show to the caller. */
+export class AccountError extends Error {
+  readonly code: AccountErrorCode;
+  readonly status: number;
+  /** The field at fault, in camel case; null where there is none. */
+  readonly field: string | null;
+
+  constructor(code: AccountErrorCode, message: string, { field = null, cause }: AccountErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "AccountError";
+    this.code = code;
+    this.status = ACCOUNT_ERRORS[code];
+    this.field = field;
+  }
+}
+
+/** More about a failure. */
+export interface AccountErrorDetails {
+  readonly field?: string | null;
+  readonly cause?: unknown;
+}

@@ -1,0 +1,103 @@
+// What an account object's fields ask of its requests, as rules in the rule language: there is one engine for all.
+import type { Fields, Json } from "../store/directory.ts";
+
+/** What else the text depends on. */
+export interface PolicyContext {
+  /** Models by access group; a name that is not there is no group. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** Budgets on a length of time (`30d`), with their ids. */
+  readonly lengthBudgets: readonly { readonly id: string; readonly limitUsd: string; readonly window: string }[];
+}
+
+/** A budget for one model. */
+interface ModelBudget {
+  readonly limitUsd: string;
+  readonly window: string;
+}
+
+/** Names of the access groups that the text would ask for. */
+export function groupsIn(fields: Fields): readonly string[] {
+  return [...names(fields.accessGroups), ...names(fields.models)];
+}
+
+/**
+ * The rules that these fields come to; null for none. Each statement is named, `account-…`, so that its counter stays
+ * the same when its amount changes. They only narrow: two lists of models must both have a model.
+ */
+export function policyText(fields: Fields, { groups, lengthBudgets }: PolicyContext): string | null {
+  const models = names(fields.models);
+  const lines = [
+    models.length === 0 ? [] : modelsLine(expand(models, groups), "account-models"),
+    groupsLine(names(fields.accessGroups), groups),
+    ipLine(names(fields.ipRanges)),
+    limitLines(fields),
+    Object.entries(map<ModelBudget>(fields.modelBudgets)).flatMap(
+      ([model, { limitUsd, window }]) =>
+        `budget $${limitUsd} per ${window} model ${quoted(model)} as ${nameFor("account-budget", model)}`,
+    ),
+    lengthBudgets.map(({ id, limitUsd, window }) => `budget $${limitUsd} per ${window} as account-${id}`),
+  ].flat();
+  return lines.length === 0 ? null : `${lines.join("\n")}\n`;
+}
+
+function groupsLine(wanted: readonly string[], groups: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  if (wanted.length === 0) return [];
+  return modelsLine(
+    wanted.flatMap((name) => groups.get(name) ?? []),
+    "account-groups",
+  );
+}
+
+/** A model is in the list by the name that the caller wrote (an alias) or by its own. An empty list has none. */
+function modelsLine(models: readonly string[], as: string): readonly string[] {
+  if (models.includes("*")) return [];
+  if (models.length === 0) return [`deny as ${as} because "None of its access groups has a model"`];
+  const list = `[${models.map(quoted).join(", ")}]`;
+  return [`deny unless model in ${list} or model.requested in ${list} as ${as}`];
+}
+
+function ipLine(ranges: readonly string[]): readonly string[] {
+  return ranges.length === 0 ? [] : [`deny when ip not in [${ranges.join(", ")}] as account-ip-ranges`];
+}
+
+function limitLines(fields: Fields): readonly string[] {
+  const { rpmLimit, tpmLimit, maxParallelRequests } = fields;
+  const perModel = (field: Json | undefined, unit: string, as: string): readonly string[] =>
+    Object.entries(map<number>(field)).map(
+      ([model, count]) => `limit ${count} ${unit} per 1m model ${quoted(model)} as ${nameFor(as, model)}`,
+    );
+  return [
+    ...(isSet(rpmLimit) ? [`limit ${rpmLimit} requests per 1m as account-rpm`] : []),
+    ...(isSet(tpmLimit) ? [`limit ${tpmLimit} tokens per 1m as account-tpm`] : []),
+    ...(isSet(maxParallelRequests) ? [`limit ${maxParallelRequests} concurrent as account-parallel`] : []),
+    ...perModel(fields.modelRpmLimits, "requests", "account-rpm"),
+    ...perModel(fields.modelTpmLimits, "tokens", "account-tpm"),
+  ];
+}
+
+/** A group's name stands for its models; any other name for itself. */
+function expand(models: readonly string[], groups: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  return models.flatMap((name) => groups.get(name) ?? [name]);
+}
+
+/** A rule's name that no two models share. */
+function nameFor(as: string, model: string): string {
+  return `${as}-${Buffer.from(model).toString("hex")}`;
+}
+
+/** A pattern stands bare, a name in quotes: it may begin with a digit. */
+function quoted(name: string): string {
+  return /[*?]/.test(name) ? name : JSON.stringify(name);
+}
+
+function names(value: Json | undefined): readonly string[] {
+  return (value ?? []) as readonly string[];
+}
+
+function map<Value>(value: Json | undefined): Readonly<Record<string, Value>> {
+  return (value ?? {}) as Readonly<Record<string, Value>>;
+}
+
+function isSet(value: Json | undefined): value is number {
+  return value !== undefined && value !== null;
+}

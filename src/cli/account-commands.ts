@@ -1,0 +1,172 @@
+// What the commands of all kinds of account objects share: show, set, delete, members.
+import { NOUNS } from "../accounts/fields.ts";
+import type { AccountKind, AccountObject } from "../store/directory.ts";
+import { fieldOptions, fieldsJson, readFields } from "./account-fields.ts";
+import { idOf, LOCAL, withAccounts } from "./account-service.ts";
+import type { Io } from "./command.ts";
+import { parseOptions, usage } from "./options.ts";
+import type { Subcommand } from "./subcommands.ts";
+import { renderTable } from "./table.ts";
+import { momentJson } from "./values.ts";
+
+/** `show`, `set`, `delete` of a kind, under the name of its command. */
+export function objectSubcommands(command: string, kind: AccountKind): Readonly<Record<string, Subcommand>> {
+  return {
+    show: (argv, io) => show(`${command} show`, kind, argv, io),
+    set: (argv, io) => set(`${command} set`, kind, argv, io),
+    delete: (argv, io) => remove(`${command} delete`, kind, argv, io),
+  };
+}
+
+/** `members`, `add-member`, `remove-member` of teams and organisations. */
+export function memberSubcommands(command: string, kind: "team" | "org"): Readonly<Record<string, Subcommand>> {
+  return {
+    members: (argv, io) => members(`${command} members`, kind, argv, io),
+    "add-member": (argv, io) => addMember(`${command} add-member`, kind, argv, io),
+    "remove-member": (argv, io) => removeMember(`${command} remove-member`, kind, argv, io),
+  };
+}
+
+/** An object in JSON output. */
+export function objectJson(object: AccountObject): object {
+  const { kind, id, fields, secret } = object;
+  return {
+    id,
+    ...(secret === null ? {} : { prefix: secret.prefix, last_four: secret.lastFour }),
+    ...fieldsJson(kind, fields),
+    ...(secret === null
+      ? {}
+      : { last_used: momentJson(secret.lastUsedMs), grace_until: momentJson(secret.graceUntilMs) }),
+    restricted_from_above: Object.keys(object.bounds),
+    created: momentJson(object.createdMs),
+    created_by: object.createdBy,
+    updated: momentJson(object.updatedMs),
+    updated_by: object.updatedBy,
+  };
+}
+
+/** Says what was done, or shows the object. */
+export function tell(object: AccountObject, done: string, json: boolean | undefined, io: Io): number {
+  if (json) io.stdout.write(`${JSON.stringify(objectJson(object))}\n`);
+  else io.stderr.write(`${NOUNS[object.kind]} ${object.fields.alias} (${object.id}) ${done}\n`);
+  return 0;
+}
+
+async function show(command: string, kind: AccountKind, argv: readonly string[], io: Io): Promise<number> {
+  const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS"] });
+  const object = await withAccounts(io, values.config, async (accounts) =>
+    accounts.get(LOCAL, kind, await idOf(accounts, kind, positionals[0] ?? "")),
+  );
+  if (values.json) return tell(object, "", true, io);
+  const rows = Object.entries(objectJson(object)).map(([name, value]) => [name, cell(value)]);
+  const columns = ["FIELD", "VALUE"].map((title) => ({ title, align: "left" as const }));
+  io.stdout.write(
+    renderTable(
+      columns,
+      rows.filter(([, value]) => value !== ""),
+    ),
+  );
+  return 0;
+}
+
+/** A value for people; nothing for what is not set. */
+function cell(value: unknown): string {
+  if (value === null || value === false) return "";
+  if (Array.isArray(value)) return value.map(cell).join(", ");
+  if (typeof value !== "object") return String(value);
+  if ("limit_usd" in value && "window" in value) return `$${value.limit_usd} per ${value.window}`;
+  return Object.keys(value).length === 0 ? "" : JSON.stringify(value);
+}
+
+async function set(command: string, kind: AccountKind, argv: readonly string[], io: Io): Promise<number> {
+  const options = { ...fieldOptions(kind), clear: { type: "string", multiple: true } } as const;
+  const { values, positionals } = parseOptions(argv, { command, options, positionals: ["ID|ALIAS"] });
+  const given = values as Readonly<Record<string, unknown>>;
+  const fields = readFields(kind, command, given, given.clear as string[] | undefined);
+  if (Object.keys(fields).length === 0) throw usage(command, "say what to set: an option for a field, or --clear NAME");
+  const config = given.config as string | undefined;
+  const object = await withAccounts(io, config, async (accounts) => {
+    const id = await idOf(accounts, kind, positionals[0] ?? "");
+    return accounts.update(LOCAL, kind, id, await withIds(accounts, fields));
+  });
+  return tell(object, "is set", given.json === true, io);
+}
+
+/** Teams, users and organisations may be named by alias. */
+export async function withIds(
+  accounts: Parameters<typeof idOf>[0],
+  fields: Readonly<Record<string, unknown>>,
+): Promise<Record<string, unknown>> {
+  const named = { ...fields };
+  for (const [field, kind] of [
+    ["teamId", "team"],
+    ["userId", "user"],
+    ["orgId", "org"],
+  ] as const) {
+    const name = named[field];
+    if (typeof name === "string") named[field] = await idOf(accounts, kind, name);
+  }
+  return named;
+}
+
+async function remove(command: string, kind: AccountKind, argv: readonly string[], io: Io): Promise<number> {
+  const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS"] });
+  const [object] = await withAccounts(io, values.config, async (accounts) =>
+    accounts.remove(LOCAL, kind, [await idOf(accounts, kind, positionals[0] ?? "")]),
+  );
+  if (object === undefined) throw new Error("what is deleted is told");
+  if (values.json) io.stdout.write(`${JSON.stringify({ id: object.id, deleted: true })}\n`);
+  else io.stderr.write(`${NOUNS[kind]} ${object.fields.alias} (${object.id}) is deleted\n`);
+  return 0;
+}
+
+async function members(command: string, kind: "team" | "org", argv: readonly string[], io: Io): Promise<number> {
+  const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS"] });
+  const all = await withAccounts(io, values.config, async (accounts) => {
+    const id = await idOf(accounts, kind, positionals[0] ?? "");
+    return (await accounts.members(LOCAL, kind, id, { limit: 1_000 })).items;
+  });
+  const rows = all.map(({ userId, role, createdMs }) => ({ user: userId, role, since: momentJson(createdMs) }));
+  if (values.json) io.stdout.write(`${JSON.stringify({ members: rows })}\n`);
+  else if (rows.length === 0)
+    io.stderr.write(`it has no members: \`tollgate ${command.replace("members", "add-member")}\` adds one\n`);
+  else {
+    const columns = ["USER", "ROLE", "SINCE"].map((title) => ({ title, align: "left" as const }));
+    io.stdout.write(
+      renderTable(
+        columns,
+        rows.map(({ user, role, since }) => [user, role, since?.slice(0, 10) ?? ""]),
+      ),
+    );
+  }
+  return 0;
+}
+
+async function addMember(command: string, kind: "team" | "org", argv: readonly string[], io: Io): Promise<number> {
+  const options = { admin: { type: "boolean" } } as const;
+  const { values, positionals } = parseOptions(argv, { command, options, positionals: ["ID|ALIAS", "USER"] });
+  const [name = "", user = ""] = positionals;
+  const member = await withAccounts(io, values.config, async (accounts) => {
+    const [id, userId] = [await idOf(accounts, kind, name), await idOf(accounts, "user", user)];
+    return accounts.setMember(LOCAL, kind, id, userId, values.admin ? "admin" : "user");
+  });
+  if (values.json)
+    io.stdout.write(`${JSON.stringify({ id: member.objectId, user: member.userId, role: member.role })}\n`);
+  else
+    io.stderr.write(
+      `user ${member.userId} is ${member.role === "admin" ? "an admin" : "a member"} of ${NOUNS[kind]} ${name}\n`,
+    );
+  return 0;
+}
+
+async function removeMember(command: string, kind: "team" | "org", argv: readonly string[], io: Io): Promise<number> {
+  const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS", "USER"] });
+  const [name = "", user = ""] = positionals;
+  await withAccounts(io, values.config, async (accounts) => {
+    const [id, userId] = [await idOf(accounts, kind, name), await idOf(accounts, "user", user)];
+    await accounts.removeMember(LOCAL, kind, id, userId);
+  });
+  if (values.json) io.stdout.write(`${JSON.stringify({ user, removed: true })}\n`);
+  else io.stderr.write(`user ${user} is no member of ${NOUNS[kind]} ${name} any more\n`);
+  return 0;
+}

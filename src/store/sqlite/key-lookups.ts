@@ -1,0 +1,92 @@
+// What a found key means for its requests: its state, its budgets, the rules of all that it belongs to.
+import type Database from "better-sqlite3";
+import { groupsIn, policyText } from "../../accounts/policy.ts";
+import { formatUsd, parseUsd } from "../../money.ts";
+import type { Budget, InlineRules } from "../../types.ts";
+import type { Fields } from "../directory.ts";
+import type { KeyLookup } from "../store.ts";
+import { type FoundKey, type Owner, ownersOf, toPrincipal } from "./account-rows.ts";
+import type { Budgets, LengthBudget } from "./budgets.ts";
+
+/** From the widest to the narrowest: the order in which a caller is told what denies. */
+const RULE_ORDER = ["org", "user", "team", "key"] as const satisfies readonly InlineRules["scope"][];
+
+/** Makes look-ups of rows. */
+export class KeyLookups {
+  readonly #budgets: Budgets;
+  readonly #nowMs: () => number;
+  readonly #groups: Database.Statement<[string], { readonly alias: string; readonly settings: string }>;
+
+  constructor(db: Database.Database, budgets: Budgets, nowMs: () => number) {
+    this.#budgets = budgets;
+    this.#nowMs = nowMs;
+    this.#groups = db.prepare(
+      "SELECT alias, settings FROM access_groups WHERE deleted_ms IS NULL AND alias IN (SELECT value FROM json_each(?))",
+    );
+  }
+
+  /** The look-up as it is now. */
+  of(key: FoundKey): KeyLookup {
+    const owners = ownersOf(key);
+    const raise = raiseOf(owners[0]?.settings ?? {}, this.#nowMs());
+    const rules = RULE_ORDER.flatMap((scope) => owners.filter((owner) => owner.scope === scope)).flatMap((owner) =>
+      this.#rulesOf(owner, raise.nanoUsd),
+    );
+    const budgets = raised(this.#budgets.ofKey(key), raise.nanoUsd);
+    return {
+      status: key.status,
+      expiresMs: key.expires_ms,
+      principal: toPrincipal(key, budgets, rules),
+      allowedRoutes: (owners[0]?.settings.allowedRoutes ?? []) as readonly string[],
+      blockedBy: blockOf(owners),
+      staleMs: raise.endsMs,
+    };
+  }
+
+  /** What was written as rules, then what the fields come to. */
+  #rulesOf(owner: Owner, raiseNanoUsd: bigint): InlineRules[] {
+    const { scope, subject, settings } = owner;
+    const lengthBudgets = this.#budgets.lengthsOf(scope, subject.id);
+    const own = scope === "key" ? raisedLengths(lengthBudgets, raiseNanoUsd) : lengthBudgets;
+    const text = policyText(settings, { groups: this.#groupsIn(settings), lengthBudgets: own });
+    return [owner.rules, text].flatMap((each) =>
+      each === null ? [] : [Object.freeze({ scope, subject, text: each })],
+    );
+  }
+
+  #groupsIn(settings: Fields): ReadonlyMap<string, readonly string[]> {
+    const wanted = groupsIn(settings);
+    if (wanted.length === 0) return new Map();
+    const rows = this.#groups.all(JSON.stringify(wanted));
+    return new Map(
+      rows.map(({ alias, settings: own }) => [alias, (JSON.parse(own) as Fields).models as string[]] as const),
+    );
+  }
+}
+
+/** By how much the key's budgets are raised for now, and when that ends. */
+function raiseOf(settings: Fields, nowMs: number): { readonly nanoUsd: bigint; readonly endsMs: number | null } {
+  const { tempBudgetIncreaseUsd, tempBudgetExpiresMs } = settings;
+  const isOn = typeof tempBudgetExpiresMs === "number" && tempBudgetExpiresMs > nowMs;
+  if (!isOn || typeof tempBudgetIncreaseUsd !== "string") return { nanoUsd: 0n, endsMs: null };
+  return { nanoUsd: parseUsd(tempBudgetIncreaseUsd) ?? 0n, endsMs: tempBudgetExpiresMs };
+}
+
+function raised(budgets: readonly Budget[], byNanoUsd: bigint): readonly Budget[] {
+  if (byNanoUsd === 0n) return budgets;
+  const raise = (budget: Budget): Budget =>
+    budget.scope === "key" ? Object.freeze({ ...budget, limitNanoUsd: budget.limitNanoUsd + byNanoUsd }) : budget;
+  return budgets.map(raise);
+}
+
+function raisedLengths(budgets: readonly LengthBudget[], byNanoUsd: bigint): readonly LengthBudget[] {
+  if (byNanoUsd === 0n) return budgets;
+  return budgets.map((budget) => ({ ...budget, limitUsd: formatUsd((parseUsd(budget.limitUsd) ?? 0n) + byNanoUsd) }));
+}
+
+function blockOf(owners: readonly Owner[]): KeyLookup["blockedBy"] {
+  for (const { scope, status } of owners) {
+    if (scope !== "key" && status !== null && status !== "active") return { kind: scope, status };
+  }
+  return null;
+}
