@@ -69,8 +69,8 @@ export function* buildSteps(
   const files: ParsedFile[] = [];
   for (const source of snapshot.sources) files.push(yield* parseSteps(source, cache));
   cache.turn();
-  const vocabulary = vocabularyOf(catalogue);
-  const checked = yield* checkSteps(files, vocabulary, nowMs);
+  const vocabulary = cache.memory.settle(vocabularyOf(catalogue));
+  const checked = yield* checkSteps(files, vocabulary, nowMs, cache.memory);
   const runs = checked.set === null ? [] : yield* testSteps(checked.set, vocabulary);
   const failed = testFindings(runs, vocabulary);
   const hints = checked.set === null ? [] : untestedDenies(checked.set, runs);

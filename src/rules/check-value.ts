@@ -154,9 +154,8 @@ export class ValueChecker {
 
   /** False when the value is none of a closed vocabulary; a warning when none of an open one. */
   private known(attribute: Attribute, value: Value, at: Place): boolean {
-    if (attribute.known === undefined) return true;
-    const names = attribute.known.values(this.set.vocabulary);
-    if (names.size === 0) return true;
+    const names = this.set.valuesOf(attribute);
+    if (attribute.known === undefined || names === null || names.size === 0) return true;
     const glob = isGlobValue(value);
     if (glob ? matchesSome(value.text, names) : names.has(value.text)) return true;
     const help = glob ? null : this.set.near(value.text, names);

@@ -37,9 +37,10 @@ export function* compileSteps(set: CheckedSet): Steps<CompiledSet> {
   const everywhere: CompiledRule[] = [];
   const indexes: Index[] = [];
   for (const [rank, rule] of set.rules.filter(({ mode }) => mode !== "off").entries()) {
-    yield;
-    const compiled = compileRule(rule, rank);
-    const key = indexKey(rule.fires);
+    if (rule.memo.body === null || rank % STEP === 0) yield;
+    rule.memo.body ??= compileBody(rule);
+    const { bind, key } = rule.memo.body;
+    const compiled = { rule, rank, bind };
     if (key === null) everywhere.push(compiled);
     else fileUnder(indexes, key, compiled);
   }
@@ -53,6 +54,12 @@ interface Index {
   readonly byName: Map<string, CompiledRule[]>;
 }
 
+/** What is compiled of a rule alone. */
+export interface RuleBody {
+  readonly key: IndexKey | null;
+  bind(bound: Bound): Residual;
+}
+
 interface IndexKey {
   readonly ref: AttributeRef;
   readonly names: readonly string[];
@@ -61,12 +68,11 @@ interface IndexKey {
 /** Most selective first. */
 const INDEXED = ["key", "user", "team", "org", "role", "tag", "model", "provider"];
 
-function compileRule(rule: CheckedRule, rank: number): CompiledRule {
-  return {
-    rule,
-    rank,
-    bind: compileCond(rule.fires, rule.untilDay === null ? [] : [untilOf(rule.zone, rule.untilDay)]),
-  };
+/** Rules that are filed between two steps. */
+const STEP = 64;
+
+function compileBody({ fires, zone, untilDay }: CheckedRule): RuleBody {
+  return { key: indexKey(fires), bind: compileCond(fires, untilDay === null ? [] : [untilOf(zone, untilDay)]) };
 }
 
 /** Holds until the end of the local day: as good as always, so it is nothing to look for. */

@@ -12,8 +12,8 @@ const TEXTS_CHARS_MAX = 512 * 1024;
 /** Subjects with broken rules that are remembered, so that each is told once. */
 const TOLD_MAX = 1_000;
 
-/** Kept rules come after those of all files: an organisation's, then a team's, then a key's. */
-const FIRST_RANKS = { org: 2 ** 32, team: 2 ** 33, key: 2 ** 34 } as const;
+/** Kept rules come after those of all files: an organisation's, then a team's, a user's, a key's. */
+const FIRST_RANKS = { org: 2 ** 32, team: 2 ** 33, user: 2 ** 34, key: 2 ** 35 } as const;
 
 /** A text, compiled for nobody: many subjects may keep the same one. `rules` are in the order of the text. */
 interface CompiledText {
