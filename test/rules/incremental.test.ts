@@ -212,7 +212,7 @@ t.test("so it does where rules depend on each other", async (t) => {
         });
       },
     ),
-    { numRuns: 600 },
+    { numRuns: 1_500 },
   );
   for (const code of ["W303", "W304", "W308", "W309", "W310", "W311", "W312"]) t.ok((codes.get(code) ?? 0) > 10, code);
 });
@@ -221,10 +221,44 @@ t.test("suggestions are shared out among the findings as in a first load", async
   const cache = new StatementCache();
   const rules = Array.from({ length: 120 }, (_, i) => `deny team mll when n > ${i}`);
   for (const removed of [0, 3, 50]) {
-    const snapshot = snapshotOfLines([["default allow", ...rules.slice(removed)]]);
+    const named = ["deny when @misspelt", "let @misspelt = team serach"];
+    const snapshot = snapshotOfLines([["default allow", ...rules.slice(removed), ...named]]);
     const cold = build(snapshot, CATALOGUE, new StatementCache(), NOW_MS);
     t.same(visible(build(snapshot, CATALOGUE, cache, NOW_MS)), visible(cold));
     t.equal(cold.diagnostics.filter(({ help }) => help === "did you mean `ml`?").length, Math.min(100, 120 - removed));
+    t.equal(cold.diagnostics.filter(({ help }) => help === "did you mean `search`?").length, removed === 50 ? 1 : 0);
+  }
+});
+
+t.test("an `only` in place of another is compared with the rest", async (t) => {
+  const cache = new StatementCache();
+  const codesFor = (last: string): string[] => {
+    const lines = ["default allow", "only model gpt-4 for team ml", last];
+    return build(snapshotOfLines([lines]), CATALOGUE, cache, NOW_MS).diagnostics.map(({ code }) => code);
+  };
+  t.strictSame(codesFor("only model gpt-* for team ml"), ["W310"]);
+  t.strictSame(codesFor("only model claude-* for team ml"), ["W311", "W311"]);
+  t.strictSame(codesFor("only model gpt-* for team ml"), ["W310"]);
+});
+
+t.test("of rules that change places, the one that now stands first is the one that stays", async (t) => {
+  const cache = new StatementCache();
+  const whereIdle = (lines: readonly string[]): (number | undefined)[] =>
+    build(snapshotOfLines([["default allow", ...lines]]), CATALOGUE, cache, NOW_MS).diagnostics.map(
+      ({ source, span }) => source?.text.slice(0, span.start).split("\n").length,
+    );
+  const [a, b, c] = ["deny team ml when n > 1 and n < 9", "deny team ml when n < 9 and n > 1", "deny team batch"];
+  t.strictSame(whereIdle([a, b, c]), [3]);
+  t.strictSame(whereIdle([b, c, a]), [4]);
+  t.strictSame(whereIdle([c, a, b]), [4]);
+});
+
+t.test("two files of one name are two files", async (t) => {
+  const cache = new StatementCache();
+  const twice = snapshotOf([source("default allow\ndeny team ml\n"), source("\n\ndeny team ml\n")]);
+  for (let load = 0; load < 3; load += 1) {
+    const cold = build(twice, CATALOGUE, new StatementCache(), NOW_MS);
+    t.same(visible(build(twice, CATALOGUE, cache, NOW_MS)), visible(cold));
   }
 });
 
