@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import t, { type Test } from "tap";
 import { openDatabase } from "../../src/store/sqlite/database.ts";
+import { BEFORE_ACCOUNT_MODEL, migrate } from "../../src/store/sqlite/migrations.ts";
 import { openSqlite } from "../../src/store/sqlite/open.ts";
 import { type Store, StoreError, type StoreEvent } from "../../src/store/store.ts";
 import { FakeClock } from "../ledger/fake-clock.ts";
@@ -23,6 +24,40 @@ t.test("a new database can be read by its owner only, the WAL files too", async 
   t.equal(again.accounts.listTeams().length, 1);
   await again.close();
 });
+
+t.test(
+  "keys, teams and organisations of a database from before the account model are all there after it",
+  async (t) => {
+    const path = join(t.testdir(), "tollgate.db");
+    const old = new Database(path);
+    old.pragma("foreign_keys = ON");
+    migrate(old, BEFORE_ACCOUNT_MODEL);
+    old.exec(`
+    INSERT INTO organizations (id, alias, created_ms, rules) VALUES ('org_1', 'acme', 1, 'deny');
+    INSERT INTO teams (id, alias, created_ms, org_id) VALUES ('team_2', 'ops', 2, NULL), ('team_1', 'ml', 3, 'org_1');
+    INSERT INTO keys (id, alias, hash, prefix, last_four, status, team_id, user_alias, roles, tags, created_ms, expires_ms)
+      VALUES ('key_2', 'b', x'02', 'sk-b', 'bbbb', 'disabled', NULL, 'ann', '["r"]', '[]', 4, 9),
+        ('key_1', 'a', x'01', 'sk-a', 'aaaa', 'active', 'team_1', 'ann', '[]', '["t"]', 5, NULL);
+    INSERT INTO budgets (id, scope, subject_id, win, limit_nano_usd) VALUES ('bud_1', 'team', 'team_1', 'month', 5);`);
+    old.close();
+    const store = openSqlite({ path, clock });
+    t.teardown(() => store.close());
+    t.same(
+      store.accounts.listKeys().map(({ id, status, team, expiresMs }) => [id, status, team?.id ?? null, expiresMs]),
+      [
+        ["key_2", "disabled", null, 9],
+        ["key_1", "active", "team_1", null],
+      ],
+    );
+    t.match(store.accounts.findKey(Buffer.from([1]))?.principal, {
+      ...{ team: { alias: "ml" }, org: { alias: "acme" }, user: { id: "ann", alias: "ann" }, tags: ["t"] },
+      ...{ budgets: [{ id: "bud_1", limitNanoUsd: 5n }], rules: [{ scope: "org", text: "deny" }] },
+    });
+    t.match(await store.directory.get("user", "ann"), { createdMs: 4, fields: { role: "internal_user" } });
+    store.accounts.createKey(newKey("c", { teamAlias: "ops" }));
+    t.equal(store.accounts.listKeys().at(-1)?.alias, "c", "and references hold");
+  },
+);
 
 t.test("durability is what was asked for", async (t) => {
   const dir = t.testdir();

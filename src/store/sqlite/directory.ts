@@ -93,6 +93,7 @@ export class SqliteDirectory implements Directory {
   async insert(object: NewObject, { actor }: By): Promise<AccountObject> {
     return this.#changes.run(actor, (log, nowMs) => {
       const { kind, fields, id = newId(TABLES[kind].idPrefix) } = object;
+      assertFits((fields.rules ?? null) as string | null);
       const at = { created_ms: nowMs, created_by: actor, updated_ms: nowMs, updated_by: actor };
       const columns = { ...columnsOf(kind, fields, "{}"), bounds: JSON.stringify(object.bounds), ...at };
       const secret = object.secret === undefined ? {} : secretColumns(object.secret);
@@ -107,6 +108,7 @@ export class SqliteDirectory implements Directory {
   async update(change: ObjectChange, { actor }: By): Promise<AccountObject> {
     return this.#changes.run(actor, (log, nowMs) => {
       const { kind, id, fields, rotation } = change;
+      assertFits((fields.rules ?? null) as string | null);
       const before = this.#current(change);
       const row = this.#row(kind, id);
       const columns = { ...columnsOf(kind, fields, row.settings), bounds: JSON.stringify(change.bounds) };
@@ -269,14 +271,12 @@ function secretColumns({ hash, prefix, lastFour }: SecretParts) {
 }
 
 function withoutNulls(fields: ObjectChange["fields"]): Json {
-  assertFits((fields.rules ?? null) as string | null);
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
 /** One entry for each field that was asked for and is another now; a new secret is shown by its ends. */
 function logDifference(before: AccountObject, after: AccountObject, names: readonly string[], log: Log): void {
   const line = { kind: after.kind, objectId: after.id, objectAlias: String(after.fields.alias) };
-  assertFits((after.fields.rules ?? null) as string | null);
   for (const field of names) {
     const [old, now] = [before.fields[field] ?? null, after.fields[field] ?? null];
     if (JSON.stringify(old) !== JSON.stringify(now)) log({ ...line, action: "update", field, old, new: now });

@@ -176,17 +176,21 @@ const STEPS: readonly string[] = [
   ACCOUNT_MODEL,
 ];
 
+/** The version that a database had before the account model. */
+export const BEFORE_ACCOUNT_MODEL = STEPS.indexOf(ACCOUNT_MODEL);
+
 /**
  * Brings a database up to this version's schema, in one transaction.
  * `cannot_open` when it is not a Tollgate database or was written by a newer version.
+ * @param to an older version, to try the way from there
  */
-export function migrate(db: Database.Database): void {
+export function migrate(db: Database.Database, to = STEPS.length): void {
   if (isCurrent(db)) return;
   db.transaction(() => {
     const version = readVersion(db);
-    for (const step of STEPS.slice(version)) db.exec(step);
+    for (const step of STEPS.slice(version, to)) db.exec(step);
     db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${STEPS.length}`);
+    db.pragma(`user_version = ${to}`);
   }).immediate();
 }
 
