@@ -15,6 +15,7 @@ import { sendJson } from "./http/reply.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { createLedger } from "./ledger/engine.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
+import { listedModels } from "./llm/listed-models.ts";
 import { METRICS_PATH, metricsRoute, processMetrics, single } from "./metrics.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { AdminRoute, Host, Metric, Plugin } from "./plugin.ts";
@@ -24,7 +25,7 @@ import { loadPlugins, Registry } from "./registry.ts";
 import type { Attribute } from "./rules/attributes.ts";
 import { createRuleService } from "./rules/engine.ts";
 import { estimateAttributes } from "./rules/estimate-attributes.ts";
-import type { RuleLoad } from "./rules/service.ts";
+import type { RuleLoad, RuleStatus } from "./rules/service.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
 import type { Clock } from "./types.ts";
@@ -76,6 +77,16 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   }
 }
 
+/**
+ * Checks what a start would refuse after the config's own schema, without opening or starting anything: the plugins
+ * and their config, and models that are given two prices.
+ * @throws SetupError 78
+ */
+export async function checkParts(config: Config): Promise<void> {
+  createCatalogue({ providers: config.providers, models: config.models, nowMs: systemClock.nowMs() });
+  await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
+}
+
 /** @param closers filled, as things are opened, with what closes them */
 async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
   const { log, clock = systemClock } = options;
@@ -87,11 +98,19 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   // The plugins' own are added once they are set up: rules are loaded when they are started.
   const attributes = estimateAttributes((call, target) => providers.bound(call, target));
   const rules = createRuleService({
-    directory: config.rules.directory,
-    catalogue: { ...ruleCatalogue(providers, store), attributes: () => attributes },
+    ...config.rules,
+    catalogue: {
+      ...ruleCatalogue(providers, store),
+      attributes: () => attributes,
+      failingTests: config.rules.failingTests,
+    },
     clock,
     log,
     recordValues: config.recording.values,
+    keeper: {
+      keep: (set) => store.rules.keep(config.rules.directory, set),
+      kept: () => store.rules.kept(config.rules.directory),
+    },
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
@@ -138,7 +157,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   ];
   const common = {
     notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
-    facts: () => ({ rules: { generation: rules.generation, hash: rules.hash }, active_requests: pipeline.active }),
+    facts: () => ({ rules: shownStatus(rules.status()), active_requests: pipeline.active }),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
   const data = createServer({ ...common, handler: (req, res) => pipeline.handle(req, res) });
@@ -189,6 +208,13 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
   return providers;
 }
 
+/** What `/readyz?verbose` says of the rules: whoever can reach the port may read it, so no report. */
+function shownStatus({ generation, hash, files, rules, loadedMs, stale, keptMs, lastFailure }: RuleStatus): object {
+  const time = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
+  const times = { loaded: time(loadedMs), kept: time(keptMs), failed: time(lastFailure?.atMs) };
+  return { generation, hash, files, rules, stale, ...times };
+}
+
 /** The names that the rule checker knows. */
 function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
   const names = (rows: readonly { id: string; alias: string }[]): string[] =>
@@ -198,6 +224,7 @@ function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
     providers: () => catalogue.providers(),
     teams: () => names(accounts.listTeams()),
     keys: () => names(accounts.listKeys()),
+    listedModels: () => listedModels(systemClock.nowMs()),
   };
 }
 

@@ -38,8 +38,18 @@ export function wireOf(trip: Trip): Wire {
   return url.startsWith("/v1/messages") || headers["anthropic-version"] !== undefined ? "anthropic" : "openai";
 }
 
+/**
+ * The path of one model whose id came with its slashes or colons escaped, as the SDKs send them; answered here, never
+ * forwarded. Unescaped it has to be plain like any other: no other escape, no dot segment.
+ */
+function modelPath(url: string | undefined): string | null {
+  if (url === undefined || !url.startsWith(`${MODELS_PATH}/`)) return null;
+  const path = url.split("?", 1)[0] ?? "";
+  return plainPath(path.replace(/%2f/gi, "/").replace(/%3a/gi, ":"));
+}
+
 function routeOf(trip: Trip): { path: string; route: Pick<RequestHead, "wire" | "endpoint" | "method"> } {
-  const path = plainPath(trip.req.url);
+  const path = plainPath(trip.req.url) ?? modelPath(trip.req.url);
   if (path !== null) {
     const route = ROUTES.get(path);
     if (route !== undefined) return { path, route };

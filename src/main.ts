@@ -93,7 +93,11 @@ function report(error: unknown, io: Io): number {
 
 function processIo(): Io {
   const { env, stdout, stderr } = process;
-  return { stdout, stderr, env, cwd: process.cwd(), color: stderr.isTTY === true && !env.NO_COLOR };
+  // Opened only when it is read: a command that leaves it alone must not wait for it.
+  const stdin = {
+    [Symbol.asyncIterator]: (): AsyncIterator<Uint8Array> => process.stdin[Symbol.asyncIterator](),
+  };
+  return { stdin, stdout, stderr, env, cwd: process.cwd(), color: stderr.isTTY === true && !env.NO_COLOR };
 }
 
 /** `tollgate usage | head -1` is no failure. */

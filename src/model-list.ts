@@ -18,10 +18,11 @@ export type Authorize = (call: Call) => Decision | Promise<Decision>;
 export async function answerModels(head: RequestHead, catalogue: Catalogue, authorize: Authorize): Promise<object> {
   const allowed: Target[] = [];
   for (const target of catalogue.models()) {
-    const { targets } = await authorize(plainCall(head, target));
+    if (catalogue.aliases().has(target.model)) continue;
+    const { targets } = await authorize(plainCall(head, target, target.model));
     allowed.push(...targets);
   }
-  const list = modelsAnswer(allowed, head.wire, catalogue.aliases());
+  const list = modelsAnswer(allowed, head.wire, await allowedAliases(head, catalogue, authorize));
   if (head.path === LIST_PATH) return list;
   const wanted = head.path.slice(LIST_PATH.length + 1);
   const found = list.data.find(({ id }) => id === wanted);
@@ -32,12 +33,28 @@ export async function answerModels(head: RequestHead, catalogue: Catalogue, auth
   });
 }
 
-function plainCall(head: RequestHead, target: Target): Call {
+/** Aliases are judged by the name that callers write, and may lead to what is on no list. */
+async function allowedAliases(
+  head: RequestHead,
+  catalogue: Catalogue,
+  authorize: Authorize,
+): Promise<ReadonlyMap<string, Target>> {
+  const allowed = new Map<string, Target>();
+  for (const [alias, theirs] of catalogue.aliases()) {
+    for (const target of theirs) {
+      const { targets } = await authorize(plainCall(head, target, alias));
+      if (targets.length > 0 && !allowed.has(alias)) allowed.set(alias, target);
+    }
+  }
+  return allowed;
+}
+
+function plainCall(head: RequestHead, target: Target, modelRequested: string): Call {
   return {
     ...head,
     wire: target.wire,
     endpoint: target.wire === "anthropic" ? "messages" : "chat",
-    modelRequested: target.model,
+    modelRequested,
     targets: [target],
     body: NO_BODY,
     json: {},

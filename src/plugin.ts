@@ -29,7 +29,7 @@ export { hashKey, looksLikeKey } from "./key-secret.ts";
 export type { Balance, Hold, Ledger, Need, Quota, Refusal, Standing } from "./ledger/ledger.ts";
 export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
-export type { RuleLoad, RuleService } from "./rules/service.ts";
+export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
 export type { AccountStore, KeyLookup, RequestStore } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";

@@ -7,6 +7,8 @@ export interface Io {
   /** All that is not data. */
   readonly stderr: { write(text: string): unknown };
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Read by commands that are asked to; left out, it is empty. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
   readonly cwd: string;
   /** Colour may be used on stderr (a terminal, and no NO_COLOR). */
   readonly color: boolean;

@@ -24,4 +24,5 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "explain", load: async () => (await import("./explain.ts")).explain },
   { name: "fmt", load: async () => (await import("./fmt.ts")).fmt },
   { name: "rules", load: async () => (await import("./rules.ts")).rules },
+  { name: "import", load: async () => (await import("./import.ts")).importCommand },
 ];

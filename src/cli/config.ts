@@ -12,7 +12,7 @@ Shows the config that is in force: the file, the defaults and the environment ta
 
 Usage:
   tollgate config [--json]        as YAML, or as JSON
-  tollgate config --check         say only whether the file is good (exit code 0 or 78)
+  tollgate config --check         say only whether the file is good, its plugins' config too (exit code 0 or 78)
   tollgate config --schema        the file's JSON Schema, for editors
 
 Options:
@@ -36,7 +36,11 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   if (values.check && values.schema) throw usage("config", "--check and --schema exclude each other");
   if (values.schema) return print(io, json(configJsonSchema()));
   const loaded = loadConfig({ path: values.config, cwd: io.cwd, env: io.env });
-  if (values.check) return reportGood(loaded, values.json === true, io);
+  if (values.check) {
+    const { checkParts } = await import("../gateway.ts");
+    await checkParts(loaded);
+    return reportGood(loaded, values.json === true, io);
+  }
   return print(
     io,
     values.json ? json({ file: loaded.file, rules_from: loaded.rules.origin, ...shownConfig(loaded) }) : yaml(loaded),
@@ -52,7 +56,7 @@ function reportGood({ file }: Config, asJson: boolean, io: Io): number {
 function yaml(loaded: Config): string {
   const document = new Document(shownConfig(loaded));
   document.commentBefore = loaded.file === null ? " no config file: defaults" : ` ${loaded.file}`;
-  const rules = document.get("rules", true);
+  const rules = document.getIn(["rules", "directory"], true);
   if (isScalar(rules)) rules.comment = ` from: ${loaded.rules.origin}`;
   return document.toString({ lineWidth: 0 });
 }

@@ -87,7 +87,7 @@ function examples({ url, catalogue, config, cwd, firstKey }: GreetingFacts): str
   ];
 }
 
-/** An exception, and no other price: the tests beside the rule still hold, or the edit would not come into force. */
+/** An exception, and no other price: the shipped tests still hold, so that the newcomer's first `check` is clean. */
 function editedRule(file: string): string[] {
   return [
     "Rules follow their files at once: after this edit, the request above is served.",

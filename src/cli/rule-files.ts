@@ -30,12 +30,20 @@ export type FindSurroundings = (config: string | undefined, io: Io) => RuleSurro
  */
 export const configSurroundings: FindSurroundings = async (path, io) => {
   const { createCatalogue } = await import("../llm/catalogue.ts");
+  const { listedModels } = await import("../llm/listed-models.ts");
   const config = loadConfig({ path, cwd: io.cwd, env: io.env });
-  const catalogue = createCatalogue({ ...config, nowMs: systemClock.nowMs() });
   const { attributesDeclaredBy } = await import("../gateway.ts");
+  const nowMs = systemClock.nowMs();
+  const catalogue = createCatalogue({ ...config, nowMs });
   const declared = await attributesDeclaredBy(config);
-  const names = { models: () => catalogue.models(), providers: () => catalogue.providers() };
-  return { directory: config.rules.directory, catalogue: { ...names, attributes: () => declared } };
+  const { directory, failingTests } = config.rules;
+  const names = {
+    models: () => catalogue.models(),
+    providers: () => catalogue.providers(),
+    listedModels: () => listedModels(nowMs),
+    attributes: () => declared,
+  };
+  return { directory, catalogue: { ...names, failingTests } };
 };
 
 /** Paths may stand anywhere among the options. @param valued the options that take a value */
@@ -85,7 +93,7 @@ export async function readSet(
 }
 
 /** Reports name files relative to the working directory, unless that leads out of it. */
-function labelIn(cwd: string): (path: string) => string {
+export function labelIn(cwd: string): (path: string) => string {
   return (path) => {
     const near = relative(cwd, path);
     return near === "" || near.startsWith("..") ? path : near;

@@ -25,7 +25,8 @@ Usage:
 counted by rule id and UTC day: a rule without \`as\` is counted anew when its line changes.
 
 \`diff\` tries every class of principals that either rule set can tell apart (the keys, teams, roles … that they name,
-and others) with every model of the catalogue and every kind of request that the rules can tell apart. Limits and
+and others) with every model of the catalogue and every kind of request that the rules can tell apart. Each name is
+taken for somebody else: where rules name one key by its alias and by its id, the two are two keys. Limits and
 budgets give and take no access: it leaves them out.
 
 \`replay\` decides each recorded request again, at its own time and with today's catalogue, and compares with what was

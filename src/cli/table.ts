@@ -19,9 +19,9 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
   return `${lines.join("\n")}\n`;
 }
 
-/** RFC 4180, with a heading and plain line feeds. */
+/** RFC 4180: a heading, quotes where they are needed, CR LF at the end of each line. */
 export function renderCsv(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [titles, ...rows].map((row) => `${row.map(csvCell).join(",")}\n`).join("");
+  return [titles, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
 }
 
 function pad(text: string, width: number, align: Column["align"]): string {

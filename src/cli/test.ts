@@ -1,6 +1,7 @@
 // `tollgate test`: runs the `test` blocks of rule files.
-import { type Built, build } from "../rules/build.ts";
-import { vocabularyOf } from "../rules/catalogue.ts";
+import { dirname, resolve } from "node:path";
+import { type Built, build, type Snapshot } from "../rules/build.ts";
+import { type RuleCatalogue, vocabularyOf } from "../rules/catalogue.ts";
 import { isError } from "../rules/diagnostics.ts";
 import { explain, renderExplanation } from "../rules/explain.ts";
 import { StatementCache } from "../rules/parse.ts";
@@ -8,6 +9,7 @@ import { renderLsp, renderText } from "../rules/render.ts";
 import { coverageOf, type RuleCoverage, type TestRun } from "../rules/run-tests.ts";
 import { positionAt, whereOf } from "../rules/source.ts";
 import type { Command, Io } from "./command.ts";
+import { onChange } from "./on-change.ts";
 import { parseOptions } from "./options.ts";
 import { configSurroundings, counted, type FindSurroundings, partArguments, readRules } from "./rule-files.ts";
 import { renderTable } from "./table.ts";
@@ -21,6 +23,7 @@ Usage:
 What is named is tested as one rule set, so it needs one \`default\` line. The report is on stdout.
 
 Options:
+  --watch             run them again whenever a rule file changes, until Ctrl-C
   --coverage          which rules fired, and which conditions were seen both ways
   --json              the same as data
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
@@ -30,6 +33,7 @@ Exit codes: 0 all pass, 2 a test fails or the rules have an error, 64 usage, 78 
 Examples:
   tollgate test
   tollgate test rules/ --coverage
+  tollgate test --watch
 `;
 
 /** Makes the command for a way to find what surrounds the rules. */
@@ -47,15 +51,35 @@ export const test: Command = createTestCommand(configSurroundings);
 
 async function run(argv: readonly string[], io: Io, findSurroundings: FindSurroundings): Promise<number> {
   const { paths, rest } = partArguments(argv);
-  const { values } = parseOptions(rest, { command: "test", options: { coverage: { type: "boolean" } } });
+  const options = { coverage: { type: "boolean" }, watch: { type: "boolean" } } as const;
+  const { values } = parseOptions(rest, { command: "test", options });
   const { directory, catalogue } = await findSurroundings(values.config, io);
-  const snapshot = await readRules("test", paths, { directory, cwd: io.cwd });
-  const built = build(snapshot, catalogue, new StatementCache(), Date.now());
-  if (built.checked === null) return refuse(built, values.json === true, io);
+  const cache = new StatementCache();
+  const read = (): Promise<Snapshot> => readRules("test", paths, { directory, cwd: io.cwd });
+  const act = (snapshot: Snapshot): number =>
+    runAll(build(snapshot, catalogue, cache, Date.now()), catalogue, values, io);
+  if (!values.watch) return act(await read());
+  const directories = paths.length === 0 ? [directory] : paths.map((path) => folderOf(resolve(io.cwd, path)));
+  return onChange({ directories, read, act }, io);
+}
+
+/** A directory itself, else the one that the file is in. */
+function folderOf(path: string): string {
+  return path.endsWith(".rules") ? dirname(path) : path;
+}
+
+interface Wanted {
+  readonly json?: boolean | undefined;
+  readonly coverage?: boolean | undefined;
+  readonly watch?: boolean | undefined;
+}
+
+function runAll(built: Built, catalogue: RuleCatalogue, values: Wanted, io: Io): number {
+  if (built.checked === null) return refuse(built, values, io);
   const { checked, tests } = built;
   const failed = tests.filter(({ failures }) => failures.length > 0).length;
   const coverage = values.coverage ? coverageOf(checked, tests).rules : null;
-  if (values.json) io.stdout.write(`${JSON.stringify(report(tests, failed, coverage), null, 2)}\n`);
+  if (values.json) io.stdout.write(jsonText(report(tests, failed, coverage), values));
   else {
     for (const one of tests) io.stdout.write(testText(one, built.checked, vocabularyOf(catalogue)));
     if (coverage !== null && coverage.length > 0)
@@ -70,12 +94,17 @@ async function run(argv: readonly string[], io: Io, findSurroundings: FindSurrou
 }
 
 /** Rules with an error cannot be tested. */
-function refuse({ diagnostics }: Built, json: boolean, io: Io): number {
+function refuse({ diagnostics }: Built, values: Wanted, io: Io): number {
   const errors = diagnostics.filter(isError);
-  if (json) io.stdout.write(`${JSON.stringify({ ok: false, diagnostics: renderLsp(errors) }, null, 2)}\n`);
+  if (values.json) io.stdout.write(jsonText({ ok: false, diagnostics: renderLsp(errors) }, values));
   else io.stdout.write(renderText(errors));
   io.stderr.write(`${counted(errors.length, "error")}: no test was run\n`);
   return 2;
+}
+
+/** Of a watch, one line a run. */
+function jsonText(data: object, { watch }: Wanted): string {
+  return `${JSON.stringify(data, null, watch ? 0 : 2)}\n`;
 }
 
 function testText(

@@ -2,7 +2,7 @@
 
 import { systemClock } from "../clock.ts";
 import { formatUsd } from "../money.ts";
-import type { UsageGroup, UsageRow } from "../store/store.ts";
+import type { RequestStore, UsageGroup, UsageRow } from "../store/store.ts";
 import type { Command, Io } from "./command.ts";
 import { oneOf, parseOptions, usage as usageError } from "./options.ts";
 import { renderCsv, renderTable } from "./table.ts";
@@ -16,12 +16,13 @@ const HELP = `
 Shows what was used and what it cost. Works beside a running gateway. Refused requests do not count.
 
 Usage:
-  tollgate usage [--by GROUP] [--since WHEN] [--json | --csv]
+  tollgate usage [--by GROUP] [--since WHEN] [--until WHEN] [--json | --csv]
 
 Options:
   --by GROUP          key, team, user, model or day (UTC); default: key
   --since WHEN        a duration (7d, 12h) or a date (2026-11-01, 00:00 UTC); default: ${SINCE}
-  --csv               CSV on stdout
+  --until WHEN        the same; requests that arrived before it; default: now
+  --csv               CSV on stdout (RFC 4180, with a header line)
   --json              JSON on stdout: {"rows":[{GROUP,"requests","input_tokens","output_tokens","cost_usd"}]}
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
 
@@ -30,6 +31,7 @@ Money is in US dollars, as decimal text: nothing is rounded. \`-\` stands for re
 Examples:
   tollgate usage --by team --since 7d
   tollgate usage --by day --csv > days.csv
+  tollgate usage --by user --since 2026-10-01 --until 2026-11-01
 `;
 
 export const usage: Command = {
@@ -42,17 +44,61 @@ export const usage: Command = {
 async function run(argv: readonly string[], io: Io): Promise<number> {
   const { values } = parseOptions(argv, {
     command: "usage",
-    options: { by: { type: "string" }, since: { type: "string" }, csv: { type: "boolean" } },
+    options: { by: { type: "string" }, since: { type: "string" }, until: { type: "string" }, csv: { type: "boolean" } },
   });
   if (values.csv && values.json) throw usageError("usage", "--csv and --json exclude each other");
   const group = oneOf("usage", "group", values.by ?? "key", GROUPS);
-  const sinceMs = readMoment("usage", "--since", values.since ?? SINCE, systemClock.nowMs(), -1);
-  const rows = await withStore(io, values.config, (store) => store.requests.usage(group, sinceMs));
+  const span = readSpan(values.since ?? SINCE, values.until);
+  const rows = await withStore(io, values.config, ({ requests }) => rowsOf(requests, group, span));
   if (values.json) io.stdout.write(`${JSON.stringify({ rows: rows.map((row) => rowJson(group, row)) })}\n`);
   else if (values.csv) io.stdout.write(csv(group, rows));
-  else showTable(group, rows, sinceMs, io);
+  else showTable(group, rows, span, io);
   return 0;
 }
+
+/** From when to before when requests arrived; `untilMs` null: up to now. Milliseconds since the epoch. */
+interface Span {
+  readonly sinceMs: number;
+  readonly untilMs: number | null;
+}
+
+function readSpan(since: string, until: string | undefined): Span {
+  const nowMs = systemClock.nowMs();
+  const sinceMs = readMoment("usage", "--since", since, nowMs, -1);
+  if (sinceMs > nowMs) throw usageError("usage", "--since is in the future");
+  if (until === undefined) return { sinceMs, untilMs: null };
+  const untilMs = readMoment("usage", "--until", until, nowMs, -1);
+  if (untilMs <= sinceMs) throw usageError("usage", "--until is not after --since");
+  return { sinceMs, untilMs: untilMs >= nowMs ? null : untilMs };
+}
+
+/** What came since the span's beginning, less what came since its end, which is asked first: sums never fall below 0. */
+function rowsOf(requests: RequestStore, group: UsageGroup, { sinceMs, untilMs }: Span): readonly UsageRow[] {
+  if (untilMs === null) return requests.usage(group, sinceMs);
+  const later = byName(requests.usage(group, untilMs));
+  const rows = [...byName(requests.usage(group, sinceMs)).values()];
+  const left = rows.map((row) => less(row, later.get(row.name))).filter((row) => row.requests > 0);
+  return group === "day" ? left : left.sort((a, b) => compare(b.costNanoUsd, a.costNanoUsd) || b.requests - a.requests);
+}
+
+/** Two groups that go by one name (a key that took over another's alias) count as one. */
+function byName(rows: readonly UsageRow[]): ReadonlyMap<string, UsageRow> {
+  const groups = Map.groupBy(rows, ({ name }) => name);
+  return new Map([...groups].map(([name, some]) => [name, { ...total(some), name }]));
+}
+
+function less(row: UsageRow, later: UsageRow | undefined): UsageRow {
+  if (later === undefined) return row;
+  return {
+    name: row.name,
+    requests: row.requests - later.requests,
+    inputTokens: row.inputTokens - later.inputTokens,
+    outputTokens: row.outputTokens - later.outputTokens,
+    costNanoUsd: row.costNanoUsd - later.costNanoUsd,
+  };
+}
+
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function rowJson(group: UsageGroup, row: UsageRow): object {
   return {
@@ -68,16 +114,17 @@ function csv(group: UsageGroup, rows: readonly UsageRow[]): string {
   return renderCsv([group, "requests", "input_tokens", "output_tokens", "cost_usd"], rows.map(cells));
 }
 
-function showTable(group: UsageGroup, rows: readonly UsageRow[], sinceMs: number, io: Io): void {
-  const since = new Date(sinceMs).toISOString().slice(0, 16);
+function showTable(group: UsageGroup, rows: readonly UsageRow[], { sinceMs, untilMs }: Span, io: Io): void {
+  const minute = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16)}Z`;
+  const span = `since ${minute(sinceMs)}${untilMs === null ? "" : ` until ${minute(untilMs)}`}`;
   if (rows.length === 0) {
-    io.stderr.write(`no requests since ${since}Z\n`);
+    io.stderr.write(`no requests ${span}\n`);
     return;
   }
   const numbers = ["REQUESTS", "INPUT", "OUTPUT", "COST USD"].map((title) => ({ title, align: "right" as const }));
   const sums = [...rows.map(cells), ...(rows.length > 1 ? [cells(total(rows))] : [])];
   io.stdout.write(renderTable([{ title: group.toUpperCase(), align: "left" }, ...numbers], sums));
-  io.stderr.write(`since ${since}Z\n`);
+  io.stderr.write(`${span}\n`);
 }
 
 function cells(row: UsageRow): string[] {

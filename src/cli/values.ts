@@ -30,9 +30,15 @@ export function readMoment(command: string, option: string, text: string, nowMs:
   const duration = parseDuration(text);
   if (duration.ok) return nowMs + sign * duration.value;
   const isDate = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text);
-  const moment = isDate ? Date.parse(text) : Number.NaN;
+  const moment = isDate && isCalendarDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(moment)) return moment;
   throw usage(command, `${option} takes a duration (30d, 12h) or a date (2027-01-31, 2027-01-31T12:00:00Z)`);
+}
+
+/** `Date.parse` takes 30 February for 2 March. */
+function isCalendarDay(date: string): boolean {
+  const ms = Date.parse(date);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date);
 }
 
 /** A budget in JSON output. */

@@ -33,7 +33,7 @@ export function finish(file: ConfigFile, setting: Setting): Config {
     listen: file.listen,
     admin: { listen: file.admin.listen, key: file.admin.key ?? null, openMetrics: file.admin.open_metrics },
     database: file.database.replace(/^sqlite:(.*)$/s, (_all, path: string) => `sqlite:${at(path)}`),
-    rules: findRules(file.rules, setting.directory),
+    rules: toRules(file.rules, setting.directory),
     timezone: file.timezone,
     durability: file.durability,
     providers: file.providers?.map(toProvider) ?? environmentProviders(setting.env),
@@ -63,7 +63,14 @@ function toLimits(limits: ConfigFile["limits"]): Config["limits"] {
   };
 }
 
-function findRules(written: string | undefined, directory: string): Config["rules"] {
+function toRules(written: ConfigFile["rules"], directory: string): Config["rules"] {
+  const { on_broken_start: onBrokenStart = "last_good", failing_tests: failingTests = "refuse" } =
+    typeof written === "object" ? written : {};
+  const folder = typeof written === "object" ? written.directory : written;
+  return { ...findRules(folder, directory), onBrokenStart, failingTests };
+}
+
+function findRules(written: string | undefined, directory: string): Pick<Config["rules"], "directory" | "origin"> {
   if (written !== undefined) return { directory: resolve(directory, written), origin: "config" };
   const own = join(directory, "rules");
   if (existsSync(own) && statSync(own).isDirectory()) return { directory: own, origin: "working directory" };

@@ -6,6 +6,17 @@ import type { Address } from "./units.ts";
 /** Where a file or folder named by the config came from. */
 export type RulesOrigin = "config" | "working directory" | "shipped";
 
+/** Where the rules are, and what becomes of those that are not good. */
+export interface RulesConfig {
+  /** Absolute path. */
+  readonly directory: string;
+  readonly origin: RulesOrigin;
+  /** With broken files at a start: the last good set of the directory, where there is one, or no start. */
+  readonly onBrokenStart: "last_good" | "refuse";
+  /** Rules of which a test fails: not loaded, or loaded with a warning. */
+  readonly failingTests: "refuse" | "warn";
+}
+
 /** A provider: whom to dial, in which format, with which key. */
 export interface ProviderConfig {
   readonly name: string;
@@ -84,7 +95,7 @@ export interface Config {
   };
   /** `sqlite:` and an absolute path, or a `postgres://` URL. May hold a password. */
   readonly database: string;
-  readonly rules: { readonly directory: string; readonly origin: RulesOrigin };
+  readonly rules: RulesConfig;
   /** IANA name. */
   readonly timezone: string;
   readonly durability: "normal" | "full";

@@ -39,7 +39,8 @@ function rowsOf(node: Node, prefix: string): string[] {
 function childrenOf(node: Node, path: string): string[] {
   const inItems = node.items === undefined ? [] : objectsOf(node.items).flatMap((item) => rowsOf(item, `${path}[]`));
   const values = typeof node.additionalProperties === "object" ? rowsOf(node.additionalProperties, `${path}.NAME`) : [];
-  return [...rowsOf(node, path), ...inItems, ...values];
+  const inUnion = (node.anyOf ?? []).flatMap((branch) => rowsOf(branch, path));
+  return [...rowsOf(node, path), ...inUnion, ...inItems, ...values];
 }
 
 function objectsOf(node: Node): readonly Node[] {

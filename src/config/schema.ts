@@ -143,16 +143,32 @@ const Recording = z.strictObject({
     ),
 });
 
+const rulesFolder = () => z.string().min(1);
+
+/** A folder alone, or a map. */
+const Rules = z.union([
+  rulesFolder(),
+  z.strictObject({
+    directory: rulesFolder().optional().describe("As `rules` alone: the folder."),
+    on_broken_start: z
+      .enum(["last_good", "refuse"])
+      .default("last_good")
+      .describe("At a start with broken files: the last good rules, with an error in the log, or no start."),
+    failing_tests: z
+      .enum(["refuse", "warn"])
+      .default("refuse")
+      .describe("Rules of which a `test` fails: not loaded, or loaded with a warning."),
+  }),
+]);
+
 /** The whole file. Input: what people write. Output: parsed, names as written. */
 export const ConfigSchema = z.strictObject({
   listen: address().prefault("127.0.0.1:4000").describe("The data plane: what apps call."),
   admin: Admin.prefault({}),
   database: databaseUrl.default("sqlite:tollgate.db").describe("Where keys, budgets and requests are kept."),
-  rules: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("Folder of `*.rules` files; left out, `./rules` where it exists, else the shipped rules."),
+  rules: Rules.optional().describe(
+    "Folder of `*.rules` files, or a map; left out, `./rules` where it exists, else the shipped rules.",
+  ),
   timezone: timeZone.default("UTC").describe("IANA name: where days, weeks and months of budgets begin."),
   durability: z
     .enum(["normal", "full"])

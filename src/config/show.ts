@@ -15,7 +15,11 @@ export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
       open_metrics: config.admin.openMetrics,
     },
     database: maskUrl(config.database),
-    rules: config.rules.directory,
+    rules: {
+      directory: config.rules.directory,
+      on_broken_start: config.rules.onBrokenStart,
+      failing_tests: config.rules.failingTests,
+    },
     timezone: config.timezone,
     durability: config.durability,
     providers: config.providers.map(shownProvider),

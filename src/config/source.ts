@@ -45,12 +45,14 @@ export class ConfigSource {
   readonly #lines = new LineCounter();
   readonly #interpolated = new WeakSet<object>();
 
-  constructor(name: string, text: string, around: Surroundings) {
+  /** @param around null: the file is another program's, in which `${` is plain text and `<<` merges maps */
+  constructor(name: string, text: string, around: Surroundings | null) {
     this.name = name;
     this.text = text;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true });
+    const options = { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true, merge: around === null };
+    this.#document = parseDocument(text, options);
     const syntax = this.#syntaxProblems();
-    const references = syntax.length > 0 ? [] : this.#interpolateAll(around);
+    const references = syntax.length > 0 || around === null ? [] : this.#interpolateAll(around);
     const data = syntax.length > 0 ? null : this.#toData();
     this.problems = data instanceof Error ? [aliasProblem(data)] : [...syntax, ...references];
     this.value = data instanceof Error ? null : data;

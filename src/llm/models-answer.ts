@@ -17,28 +17,23 @@ export interface ModelList {
 const RELEASE_UNKNOWN_S = 0;
 
 /**
- * The answer's body: the targets' models and the aliases that lead to one of them, each name once, all on one page.
+ * The answer's body: the aliases and the targets' models, each name once, all on one page.
  *
  * Shapes: https://platform.openai.com/docs/api-reference/models/list, https://docs.anthropic.com/en/api/models-list.
  * @param targets those that the caller may use, best first
+ * @param aliases those that the caller may use, and what they lead to
  */
 export function modelsAnswer(
   targets: readonly Target[],
   wire: Wire,
-  aliases: ReadonlyMap<string, readonly Target[]> = new Map(),
+  aliases: ReadonlyMap<string, Target> = new Map(),
 ): ModelList {
-  const allowed = new Map<string, Target>();
-  for (const [alias, theirs] of aliases) {
-    const found = theirs.find((target) => targets.some((each) => isSame(each, target)));
-    if (found !== undefined) allowed.set(alias, found);
-  }
+  const allowed = new Map<string, Target>(aliases);
   for (const target of targets) if (!allowed.has(target.model)) allowed.set(target.model, target);
   if (wire !== "anthropic") return { object: "list", data: Array.from(allowed, openaiModel) };
   const data = Array.from(allowed, anthropicModel);
   return { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
 }
-
-const isSame = (a: Target, b: Target): boolean => a.provider === b.provider && a.model === b.model;
 
 function openaiModel([id, { provider }]: [string, Target]): ListedModel {
   return { id, object: "model", created: RELEASE_UNKNOWN_S, owned_by: provider };

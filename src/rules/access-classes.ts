@@ -77,7 +77,7 @@ function edgesOf(test: Test): readonly number[] {
   return test.kind === "range" ? [test.low, test.high] : [0];
 }
 
-/** Each name, one for each pattern, another one, and none where there may be none. */
+/** Each name, one for each pattern, another one, and none where there may be none. An alias and an id are two subjects. */
 function nameValues(
   ref: AttributeRef,
   tests: readonly Extract<Test, { kind: "names" }>[],

@@ -14,6 +14,9 @@ const PAIRS_MAX = 200_000;
 /** Kinds of requests that are tried for one of them. */
 const REQUESTS_MAX = 4_096;
 
+/** Kinds of requests that are tried for all of them together: a few seconds' work. */
+const WORK_MAX = 500_000;
+
 /** What changed for one class of principals. */
 export interface AccessChange {
   /** `team ml`, `role admin`; empty for everybody. */
@@ -47,8 +50,9 @@ export function accessDiff(
   const { dimensions, exact } = dimensionsOf(leaves.filter(({ ref }) => ref.attribute.fixedBy === "key"));
   const classes = classesOf(dimensions, Math.floor(PAIRS_MAX / Math.max(1, groups.length)));
   let complete = exact && classes.complete;
+  const work = { left: WORK_MAX };
   const rows = classes.all.map((values) => {
-    const found = groups.map((group) => compare(before, after, group, dimensions, values, nowMs));
+    const found = groups.map((group) => compare(before, after, group, dimensions, values, nowMs, work));
     complete &&= found.every((one) => one.complete);
     const pick = (of: "gain" | "loss"): ModelChange[] =>
       found.flatMap((one, i) =>
@@ -101,6 +105,7 @@ function compare(
   dimensions: readonly Dimension[],
   values: readonly number[],
   nowMs: number,
+  work: { left: number },
 ): Compared {
   if (target === undefined) return { gain: null, loss: null, complete: true };
   const facts = factsFor(target, nowMs);
@@ -114,7 +119,8 @@ function compare(
     .flatMap(allLeaves)
     .filter(({ ref }) => ref.attribute.fixedBy === "request" || ref.attribute.fixedBy === "now");
   const requests = dimensionsOf(open);
-  const kinds = classesOf(requests.dimensions, REQUESTS_MAX);
+  const kinds = classesOf(requests.dimensions, Math.max(1, Math.min(REQUESTS_MAX, work.left)));
+  work.left -= kinds.all.length;
   let [gained, lost] = [0, 0];
   const examples: { gain: string[]; loss: string[] } = { gain: [], loss: [] };
   for (const kind of kinds.all) {

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type RuleCatalogue, vocabularyOf } from "./catalogue.ts";
 import { checkSteps } from "./check.ts";
 import type { CheckedSet } from "./checked.ts";
-import { type Diagnostic, diagnostic, sortDiagnostics } from "./diagnostics.ts";
+import { type Diagnostic, diagnostic, isError, sortDiagnostics } from "./diagnostics.ts";
 import { type ParsedFile, parseSteps, type StatementCache } from "./parse.ts";
 import { type TestRun, testFindings, testSteps, untestedDenies } from "./run-tests.ts";
 import type { Source } from "./source.ts";
@@ -11,7 +11,7 @@ import { finish, type Steps } from "./steps.ts";
 
 /** What building came to. */
 export interface Built {
-  /** null when any file has an error or a test fails: all files or nothing. */
+  /** null when any file has an error or a test fails that must not: all files or nothing. */
   readonly set: CheckedSet | null;
   /** The set also where its tests fail, for `tollgate test` and `explain`; null when a file has another error. */
   readonly checked: CheckedSet | null;
@@ -69,15 +69,15 @@ export function* buildSteps(
   const files: ParsedFile[] = [];
   for (const source of snapshot.sources) files.push(yield* parseSteps(source, cache));
   cache.turn();
-  const vocabulary = vocabularyOf(catalogue);
-  const checked = yield* checkSteps(files, vocabulary, nowMs);
+  const vocabulary = cache.memory.settle(vocabularyOf(catalogue));
+  const checked = yield* checkSteps(files, vocabulary, nowMs, cache.memory);
   const runs = checked.set === null ? [] : yield* testSteps(checked.set, vocabulary);
-  const failed = testFindings(runs);
+  const failed = testFindings(runs, vocabulary);
   const hints = checked.set === null ? [] : untestedDenies(checked.set, runs);
   const findings =
     failed.length + hints.length === 0 ? checked.diagnostics : [...checked.diagnostics, ...failed, ...hints];
   return {
-    set: broken.length > 0 || failed.length > 0 ? null : checked.set,
+    set: broken.length > 0 || failed.some(isError) ? null : checked.set,
     checked: checked.set,
     tests: runs,
     diagnostics: [...broken, ...sortDiagnostics(findings)],

@@ -13,6 +13,10 @@ export interface RuleCatalogue {
   teams?(): Iterable<string>;
   /** Aliases and ids. */
   keys?(): Iterable<string>;
+  /** Models that exist, served here or not: a rule that names one of these is not misspelt. */
+  listedModels?(): Iterable<string>;
+  /** Whether a test that fails keeps the rules from coming into force; so it does when left out. */
+  readonly failingTests?: "refuse" | "warn";
   /** Attributes that others read, beside those of the table and instead of those of the same name. */
   attributes?(): Iterable<Attribute>;
 }
@@ -25,6 +29,9 @@ export interface Vocabulary {
   readonly providers: ReadonlySet<string>;
   readonly teams: ReadonlySet<string>;
   readonly keys: ReadonlySet<string>;
+  /** Read when it is first asked for: it is long, and most sets name nothing unknown. */
+  listedModels(): ReadonlySet<string>;
+  readonly failingTests: "refuse" | "warn";
   /** All attributes by name. */
   readonly attributes: ReadonlyMap<string, Attribute>;
 }
@@ -41,7 +48,14 @@ export function vocabularyOf(catalogue: RuleCatalogue): Vocabulary {
   }
   const models = new Set(targets.keys());
   const teams = new Set(catalogue.teams?.() ?? []);
+  const { failingTests = "refuse" } = catalogue;
+  const keys = new Set(catalogue.keys?.() ?? []);
   const attributes = new Map(ATTRIBUTES);
   for (const attribute of catalogue.attributes?.() ?? []) attributes.set(attribute.name, attribute);
-  return { targets, models, providers, teams, keys: new Set(catalogue.keys?.() ?? []), attributes };
+  let listed: ReadonlySet<string> | null = null;
+  const listedModels = (): ReadonlySet<string> => {
+    listed ??= new Set(catalogue.listedModels?.() ?? []);
+    return listed;
+  };
+  return { targets, models, providers, teams, keys, listedModels, failingTests, attributes };
 }

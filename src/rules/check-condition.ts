@@ -3,6 +3,7 @@ import type { BareNode, CompareNode, Expr, IsSetNode, NameNode, SelectorNode, Sp
 import type { AttributeRef } from "./attributes.ts";
 import { AttributeChecker } from "./check-attribute.ts";
 import type { CheckSet, LetEntry, Place } from "./check-context.ts";
+import { meaningOf } from "./check-lets.ts";
 import { ValueChecker } from "./check-value.ts";
 import type { Cond, Leaf, Test } from "./checked.ts";
 import type { Code } from "./diagnostics.ts";
@@ -69,6 +70,7 @@ export class ConditionChecker {
     const entry = this.lookUp(node);
     if (entry === null) return null;
     if (entry.node.value.kind === "list") {
+      this.set.use(entry, null);
       return this.fail(
         node.span,
         "E203",
@@ -77,14 +79,12 @@ export class ConditionChecker {
       );
     }
     if (entry.state === "open") {
+      this.set.use(entry, null);
       return this.fail(node.span, "E210", `\`@${node.name}\` is made of itself`, "break the circle");
     }
-    if (entry.state === "new") {
-      entry.state = "open";
-      entry.cond = new ConditionChecker(this.set, entry.place).expr(entry.node.value);
-      entry.state = "done";
-    }
-    return entry.cond === null ? null : { kind: "named", name: `@${node.name}`, part: entry.cond };
+    this.set.use(entry, meaningOf(this.set, entry));
+    const cond = entry.checked?.cond ?? null;
+    return cond === null ? null : { kind: "named", name: `@${node.name}`, part: cond };
   }
 
   /** Values and where they stand: a list's in its `let`, others here. */
@@ -94,7 +94,11 @@ export class ConditionChecker {
     if (operand.kind !== "name") return { values: ValueChecker.valuesOf(operand), place: this.place };
     const entry = this.lookUp(operand);
     if (entry === null) return null;
-    if (entry.node.value.kind === "list") return { values: entry.node.value.items, place: entry.place };
+    if (entry.node.value.kind === "list") {
+      this.set.use(entry, meaningOf(this.set, entry));
+      return { values: entry.node.value.items, place: entry.place };
+    }
+    this.set.use(entry, null);
     return this.fail(
       operand.span,
       "E203",
@@ -114,7 +118,6 @@ export class ConditionChecker {
         known ?? `make it: \`let @${node.name} = […]\``,
       );
     }
-    entry.used = true;
     return entry;
   }
 

@@ -48,7 +48,16 @@ export function addRule(
     status: meta.status?.code ?? null,
     owner: meta.owner ?? null,
     written,
+    memo: { lint: null, body: null },
   });
+}
+
+/** The rule where it stands now. */
+export function movedTo(place: Place, node: RuleNode, rule: CheckedRule): CheckedRule {
+  const { source, offset } = place;
+  const start = node.span.start + offset;
+  if (rule.source === source && rule.start === start) return rule;
+  return { ...rule, id: node.meta.as ?? idOf(place, node.span), source, start, end: node.span.end + offset };
 }
 
 /** All but only: all of it holds. only: in scope, and not what is selected. */
@@ -76,6 +85,7 @@ function checkMeta(set: CheckSet, { meta, effect }: RuleNode, place: Place): voi
       : `${effect === "allow" ? "an" : "a"} \`${effect}\` has no status`;
     set.report(place, status.span, "E217", message, denies ? "from 400 to 499" : "take it out");
   }
+  if (until !== undefined) set.vary();
   if (until !== undefined && place.zone.at(set.nowMs).date > until.day) {
     set.report(
       place,

@@ -1,6 +1,7 @@
 // Checks `test` blocks: what is given has the attribute's type, what is expected exists.
 import type { GivenNode, IdNode, TestNode, Value } from "./ast.ts";
 import type { AttributeRef } from "./attributes.ts";
+import type { Vocabulary } from "./catalogue.ts";
 import { AttributeChecker } from "./check-attribute.ts";
 import type { CheckSet, Place } from "./check-context.ts";
 import { ValueChecker } from "./check-value.ts";
@@ -10,6 +11,7 @@ import { parseIp } from "./ip.ts";
 import { parseMoment } from "./local-time.ts";
 import { isGlobValue } from "./nodes.ts";
 import { shift } from "./parse.ts";
+import { isTestFile } from "./source.ts";
 import { quote } from "./syntax-error.ts";
 import { operandText } from "./written.ts";
 
@@ -59,6 +61,11 @@ export function addTest(set: CheckSet, tests: CheckedTest[], node: TestNode, pla
   });
 }
 
+/** Whether a test may fail and the rules come into force all the same, with a warning. */
+export function mayFail({ source }: Pick<CheckedTest, "source">, { failingTests }: Vocabulary): boolean {
+  return failingTests === "warn" || isTestFile(source);
+}
+
 /** Says which ids after `by` and `warn` are no rule's (E221), and which rules could not be meant. */
 export function checkIds(set: CheckSet, { rules, defaults, tests }: CheckedSet): void {
   if (set.hasErrors) return;
@@ -72,7 +79,8 @@ export function checkIds(set: CheckSet, { rules, defaults, tests }: CheckedSet):
     const help = counts ?? set.near(id, known) ?? "a rule gets an id by `as`; without it the id is `<file>:<line>`";
     set.add(diagnostic("E221", source, shift(span, offset), message, help));
   };
-  for (const test of tests) {
+  // A test that may fail does so when its rule is gone.
+  for (const test of tests.filter((one) => !mayFail(one, set.vocabulary))) {
     for (const { by, warn } of test.expects) {
       for (const id of by) check(test, id, deciders);
       if (warn !== null) check(test, warn, warns);
@@ -92,7 +100,7 @@ class GivenChecker {
     this.set = set;
     this.place = place;
     this.attributes = new AttributeChecker(set, place);
-    this.values = new ValueChecker(set, place);
+    this.values = new ValueChecker(set, place, true);
   }
 
   /** One fact; null after a finding. @param timed the test has an `at` */

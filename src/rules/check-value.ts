@@ -33,10 +33,13 @@ const TAKES: Partial<Record<ValueType, readonly Dimension[]>> = {
 export class ValueChecker {
   private readonly set: CheckSet;
   private readonly place: Place;
+  private readonly inTest: boolean;
 
-  constructor(set: CheckSet, place: Place) {
+  /** @param inTest the values are what a `test` gives */
+  constructor(set: CheckSet, place: Place, inTest = false) {
     this.set = set;
     this.place = place;
+    this.inTest = inTest;
   }
 
   /** Values that the attribute may equal → a test; null after a finding. `at` is where the values stand. */
@@ -151,18 +154,30 @@ export class ValueChecker {
 
   /** False when the value is none of a closed vocabulary; a warning when none of an open one. */
   private known(attribute: Attribute, value: Value, at: Place): boolean {
-    if (attribute.known === undefined) return true;
-    const names = attribute.known.values(this.set.vocabulary);
-    if (names.size === 0) return true;
+    const names = this.set.valuesOf(attribute);
+    if (attribute.known === undefined || names === null || names.size === 0) return true;
     const glob = isGlobValue(value);
     if (glob ? matchesSome(value.text, names) : names.has(value.text)) return true;
+    const help = glob ? null : this.set.near(value.text, names);
     const message = glob
       ? `no ${attribute.name} matches ${quote(value.text)}`
       : `unknown ${attribute.name} ${quote(value.text)}`;
-    const help = glob ? null : this.set.near(value.text, names);
-    if (!attribute.known.closed) this.set.report(at, value.span, "W301", message, help);
-    else this.fail(value.span, "E206", message, help ?? `one of ${[...names].join(", ")}`, at);
+    if (attribute.known.closed) {
+      this.fail(value.span, "E206", message, help ?? `one of ${[...names].join(", ")}`, at);
+    } else if (this.looksMisspelt(attribute, value, help !== null))
+      this.set.report(at, value.span, "W301", message, help);
     return !attribute.known.closed;
+  }
+
+  /**
+   * Rules may be there before the team or the key that they name, so only what is near to a known one is told. A model
+   * that exists is not misspelt because no provider here serves it. A test may make up what it gives.
+   */
+  private looksMisspelt({ name }: Attribute, value: Value, isNear: boolean): boolean {
+    if (name !== "model") return isNear || !(this.inTest || name === "team" || name === "key");
+    const listed = this.set.vocabulary.listedModels();
+    if (isGlobValue(value) ? matchesSome(value.text, listed) : listed.has(value.text)) return false;
+    return isNear || !this.inTest;
   }
 
   private nets(values: readonly Value[], at: Place): Test | null {

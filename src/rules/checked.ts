@@ -2,7 +2,9 @@
 import type { QuotaUnit, QuotaWindow } from "../types.ts";
 import type { Effect, ExpectNode } from "./ast.ts";
 import type { AttributeRef } from "./attributes.ts";
+import type { RuleBody } from "./compile.ts";
 import type { Net } from "./ip.ts";
+import type { LintFacts } from "./lint-memory.ts";
 import type { Zone } from "./local-time.ts";
 import type { Source } from "./source.ts";
 
@@ -76,6 +78,14 @@ export interface CheckedRule {
     readonly when: Cond | null;
     readonly unless: Cond | null;
   };
+  /** Goes with the rule from load to load while it is the same but for where it stands. */
+  readonly memo: RuleMemo;
+}
+
+/** What warnings and compiler have worked out of a rule alone. */
+export interface RuleMemo {
+  lint: LintFacts | null;
+  body: RuleBody | null;
 }
 
 /** A `limit` or `budget`. */

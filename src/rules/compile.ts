@@ -1,8 +1,9 @@
 // A checked set compiled: each rule a binder, and an index by the names that a rule cannot do without.
 import { type AttributeRef, readBound } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule, CheckedSet, Cond } from "./checked.ts";
-import type { Bound } from "./facts.ts";
-import { type Binder, compileCond, type Residual } from "./predicates.ts";
+import { type Bound, NO, YES } from "./facts.ts";
+import type { Zone } from "./local-time.ts";
+import { compileCond, type Open, type Residual } from "./predicates.ts";
 import { finish, type Steps } from "./steps.ts";
 
 /** A rule, compiled. */
@@ -36,9 +37,10 @@ export function* compileSteps(set: CheckedSet): Steps<CompiledSet> {
   const everywhere: CompiledRule[] = [];
   const indexes: Index[] = [];
   for (const [rank, rule] of set.rules.filter(({ mode }) => mode !== "off").entries()) {
-    yield;
-    const compiled = compileRule(rule, rank);
-    const key = indexKey(rule.fires);
+    if (rule.memo.body === null || rank % STEP === 0) yield;
+    rule.memo.body ??= compileBody(rule);
+    const { bind, key } = rule.memo.body;
+    const compiled = { rule, rank, bind };
     if (key === null) everywhere.push(compiled);
     else fileUnder(indexes, key, compiled);
   }
@@ -52,6 +54,12 @@ interface Index {
   readonly byName: Map<string, CompiledRule[]>;
 }
 
+/** What is compiled of a rule alone. */
+export interface RuleBody {
+  readonly key: IndexKey | null;
+  bind(bound: Bound): Residual;
+}
+
 interface IndexKey {
   readonly ref: AttributeRef;
   readonly names: readonly string[];
@@ -60,20 +68,16 @@ interface IndexKey {
 /** Most selective first. */
 const INDEXED = ["key", "user", "team", "org", "role", "tag", "model", "provider"];
 
-function compileRule(rule: CheckedRule, rank: number): CompiledRule {
-  const body = compileCond(rule.fires);
-  return { rule, rank, bind: rule.untilDay === null ? body : whileInForce(rule, rule.untilDay, body) };
+/** Rules that are filed between two steps. */
+const STEP = 64;
+
+function compileBody({ fires, zone, untilDay }: CheckedRule): RuleBody {
+  return { key: indexKey(fires), bind: compileCond(fires, untilDay === null ? [] : [untilOf(zone, untilDay)]) };
 }
 
-function whileInForce({ zone }: CheckedRule, untilDay: number, body: Binder): Binder {
-  return (bound) => {
-    const residual = body(bound);
-    if (residual === 0) return 0;
-    return (facts) => {
-      if (zone.at(facts.nowMs).date > untilDay) return 0;
-      return typeof residual === "number" ? residual : residual(facts);
-    };
-  };
+/** Holds until the end of the local day: as good as always, so it is nothing to look for. */
+function untilOf(zone: Zone, untilDay: number): Open {
+  return { test: (facts) => (zone.at(facts.nowMs).date > untilDay ? NO : YES), literals: null };
 }
 
 /** The exact names without one of which the condition is false; null when it has none such. */

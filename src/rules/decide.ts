@@ -1,80 +1,73 @@
 // Decides calls with a compiled set: what model and key fix is worked out once and memoised.
-import { LRUCache } from "lru-cache";
 import type { Call, Decision, Principal, Target } from "../types.ts";
 import { isBound } from "./attributes.ts";
-import type { CheckedDefault, CheckedRule } from "./checked.ts";
-import type { CompiledDefault, CompiledSet } from "./compile.ts";
-import { type Bound, type Facts, NO, type Tri, UNKNOWN, YES } from "./facts.ts";
+import type { CheckedRule } from "./checked.ts";
+import type { CompiledSet } from "./compile.ts";
+import { type Facts, NO, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { firedOf } from "./fired.ts";
 import { InlineRuleSets } from "./inline.ts";
 import { leavesOf, unknownIn } from "./interpret.ts";
-import type { Predicate } from "./predicates.ts";
+import { type Fallback, type Left, type Plan, Plans } from "./plan.ts";
+import type { Residual } from "./predicates.ts";
 import { createQuotaCache, isFixed } from "./quota-cache.ts";
 import type { QuotaFor } from "./quotas.ts";
 import { decisionOf, isAllowed, type TargetVerdict } from "./verdict.ts";
 
-/** Principals whose plans are kept. */
-const PRINCIPALS_MAX = 10_000;
-/** Targets kept for each; a catalogue's entries are shared objects, so more means that it was replaced. */
-const TARGETS_MAX = 1_024;
-
 /** Decides a call. @throws whatever a fault inside throws; the caller turns it into a denial. */
 export type Decide = (call: Call, principal: Principal, nowMs: () => number) => Decision;
 
-/** What is left of a rule once model and key are known: its truth, or what request or clock still decide. */
-interface Left {
-  readonly rule: CheckedRule;
-  readonly residual: Tri | Predicate;
-}
-
-/** A `default` line that applies, or does when its test says so. */
-interface Fallback {
-  readonly line: CheckedDefault;
-  readonly test: Predicate | null;
-}
-
-/** What model and key came to for one target. */
-interface Plan {
+/** What a decision knows; the clock is read when something asks for it, and then once. */
+class RequestFacts implements Facts {
+  readonly call: Call;
+  readonly principal: Principal;
   readonly target: Target;
-  /** Rules that fire or may fire, by (file, place). */
-  readonly left: readonly Left[];
-  /** The predicates among `left`. */
-  readonly open: readonly Predicate[];
-  /** Most specific first; the last has no test. */
-  readonly fallbacks: readonly Fallback[];
-  /** The decision when no open predicate holds and this is the only target; null until it is made, or while it cannot be shared. */
-  settled: Decision | null;
+  private readonly clock: () => number;
+  private readMs: number | null = null;
+
+  constructor(call: Call, principal: Principal, target: Target, clock: () => number) {
+    this.call = call;
+    this.principal = principal;
+    this.target = target;
+    this.clock = clock;
+  }
+
+  get nowMs(): number {
+    this.readMs ??= this.clock();
+    return this.readMs;
+  }
 }
 
 /** Makes the function that decides by one compiled set, and by what principals bring; its memo lives and dies with it. */
 export function createDecide(files: CompiledSet, generation: number, inline = new InlineRuleSets()): Decide {
-  const set = { defaults: files.defaults, candidates: candidatesOf(files, inline) };
-  const plans = new LRUCache<Principal, Map<Target, Plan>>({ max: PRINCIPALS_MAX });
+  const plans = new Plans({ defaults: files.defaults, candidates: candidatesOf(files, inline) });
   const find = createQuotaCache();
   return (call, principal, nowMs) => {
-    const ofPrincipal = plansOf(plans, principal);
     const only = call.targets.length === 1 ? call.targets[0] : undefined;
     if (only !== undefined) {
-      const plan = planFor(set, ofPrincipal, principal, only);
-      if (plan.settled !== null && plan.open.length === 0) return plan.settled;
-      return decideOne(plan, { call, principal, target: only, nowMs: nowMs() }, generation, find);
+      const plan = plans.of(principal, only);
+      const fallback = plan.fallbacks[0];
+      if (plan.screen === null && fallback?.test === null && fallback.settled !== null) return fallback.settled;
+      return decideOne(plan, new RequestFacts(call, principal, only, nowMs), generation, find);
     }
     const now = nowMs();
     const factsOf = (target: Target): Facts => ({ call, principal, target, nowMs: now });
-    const verdicts = call.targets.map((target) =>
-      verdictOf(planFor(set, ofPrincipal, principal, target), factsOf(target)),
-    );
+    const verdicts = call.targets.map((target) => {
+      const plan = plans.of(principal, target);
+      const facts = factsOf(target);
+      return verdictOf(plan, facts, firingOf(plan, facts), fallbackOf(plan, facts));
+    });
     return decisionOf(verdicts, factsOf, generation, find);
   };
 }
 
-/** Decides a call that one target can serve. A plan whose open predicates are quiet shares its decision. */
+/** Decides a call that one target can serve. A plan whose open conditions are quiet shares its decision. */
 function decideOne(plan: Plan, facts: Facts, generation: number, find: QuotaFor): Decision {
-  const quiet = isQuiet(plan.open, facts);
-  if (quiet && plan.settled !== null) return plan.settled;
-  const verdict = verdictOf(plan, facts);
+  const firing = firingOf(plan, facts);
+  const fallback = fallbackOf(plan, facts);
+  if (firing.length === 0 && fallback.settled !== null) return fallback.settled;
+  const verdict = verdictOf(plan, facts, firing, fallback);
   const decision = decisionOf([verdict], () => facts, generation, find);
-  if (quiet && plan.fallbacks.length === 1 && isShared(verdict)) plan.settled = decision;
+  if (firing.length === 0 && isShared(verdict) && !plan.decided.some(isOpenOfRequest)) fallback.settled = decision;
   return decision;
 }
 
@@ -86,41 +79,42 @@ function isShared(verdict: TargetVerdict): boolean {
   return leavesOf(shown.fires).every(({ ref }) => isBound(ref.attribute));
 }
 
-function isQuiet(open: readonly Predicate[], facts: Facts): boolean {
-  for (const test of open) if (test(facts) !== NO) return false;
-  return true;
+/** Whether what was unknown of a rule may be other things at another request, though its truth stays unknown. */
+function isOpenOfRequest({ rule, residual }: Left): boolean {
+  return residual === UNKNOWN && !leavesOf(rule.fires).every(({ ref }) => isBound(ref.attribute));
+}
+
+const NONE: readonly Left[] = Object.freeze([]);
+
+/** The rules whose open conditions hold or are unknown. */
+function firingOf({ screen }: Plan, facts: Facts): readonly Left[] {
+  if (screen === null) return NONE;
+  const found = screen.find(facts);
+  return found.length === 0 ? NONE : found.filter(({ residual }) => truthFor(residual, facts) !== NO);
+}
+
+function truthFor(residual: Residual, facts: Facts): Tri {
+  return typeof residual === "number" ? residual : residual.test(facts);
+}
+
+function fallbackOf({ fallbacks }: Plan, facts: Facts): Fallback {
+  for (const fallback of fallbacks) if (fallback.test === null || fallback.test(facts) === YES) return fallback;
+  throw new Error("a rule set has an unscoped default");
 }
 
 /** Sorts what fired by effect; unknown counts as fired for all but `allow`. */
-function verdictOf(plan: Plan, facts: Facts): TargetVerdict {
+function verdictOf(plan: Plan, facts: Facts, firing: readonly Left[], { line }: Fallback): TargetVerdict {
   const fired: CheckedRule[] = [];
   const unknown = new Set<string>();
-  for (const { rule, residual } of plan.left) {
-    const truth = typeof residual === "number" ? residual : residual(facts);
-    if (truth === UNKNOWN) for (const name of unknownIn(rule.fires, facts)) unknown.add(name);
-    if (truth === NO || (truth === UNKNOWN && rule.effect === "allow")) continue;
+  const matched = firing.length === 0 ? plan.decided : [...plan.decided, ...firing].sort((a, b) => a.rank - b.rank);
+  for (const { rule, residual } of matched) {
+    if (truthFor(residual, facts) === UNKNOWN) {
+      for (const name of unknownIn(rule.fires, facts)) unknown.add(name);
+      if (rule.effect === "allow") continue;
+    }
     fired.push(rule);
   }
-  const fallback = plan.fallbacks.find(({ test }) => test === null || test(facts) === YES);
-  if (fallback === undefined) throw new Error("a rule set has an unscoped default");
-  return { target: plan.target, ...firedOf(fired), unknown: [...unknown], fallback: fallback.line };
-}
-
-function plansOf(plans: LRUCache<Principal, Map<Target, Plan>>, principal: Principal): Map<Target, Plan> {
-  let ofPrincipal = plans.get(principal);
-  if (ofPrincipal === undefined || ofPrincipal.size >= TARGETS_MAX) {
-    ofPrincipal = new Map();
-    plans.set(principal, ofPrincipal);
-  }
-  return ofPrincipal;
-}
-
-function planFor(set: CompiledSet, ofPrincipal: Map<Target, Plan>, principal: Principal, target: Target): Plan {
-  const known = ofPrincipal.get(target);
-  if (known !== undefined) return known;
-  const plan = makePlan(set, principal, target);
-  ofPrincipal.set(target, plan);
-  return plan;
+  return { target: plan.target, ...firedOf(fired), unknown: [...unknown], fallback: line };
 }
 
 /** The files' rules, then those that are kept for the principal. */
@@ -129,28 +123,4 @@ function candidatesOf(files: CompiledSet, inline: InlineRuleSets): CompiledSet["
     bound.principal.rules === undefined
       ? files.candidates(bound)
       : [...files.candidates(bound), ...inline.candidates(bound)];
-}
-
-function makePlan(set: CompiledSet, principal: Principal, target: Target): Plan {
-  const bound = { principal, target };
-  const left: Left[] = [];
-  const open: Predicate[] = [];
-  for (const { rule, bind } of set.candidates(bound)) {
-    const residual = bind(bound);
-    if (residual === NO) continue;
-    left.push({ rule, residual });
-    if (typeof residual === "function") open.push(residual);
-  }
-  return { target, left, open, fallbacks: fallbacksFor(set.defaults, bound), settled: null };
-}
-
-/** The `default` lines up to the first that applies whatever the request. */
-function fallbacksFor(defaults: readonly CompiledDefault[], bound: Bound): Fallback[] {
-  const fallbacks: Fallback[] = [];
-  for (const { line, bind } of defaults) {
-    const residual = bind(bound);
-    if (typeof residual === "function") fallbacks.push({ line, test: residual });
-    else if (residual === YES) return [...fallbacks, { line, test: null }];
-  }
-  throw new Error("a rule set has an unscoped default");
 }

@@ -1,6 +1,7 @@
 // A request described on a command line, `model=gpt-4 team=interns`: read as the `given` of a test.
 import type { Vocabulary } from "./catalogue.ts";
 import { CheckSet } from "./check-context.ts";
+import { CheckMemory } from "./check-memory.ts";
 import { addTest } from "./check-test.ts";
 import type { CheckedTest } from "./checked.ts";
 import { type Diagnostic, isError, sortDiagnostics } from "./diagnostics.ts";
@@ -31,7 +32,7 @@ export function describe(facts: readonly string[], vocabulary: Vocabulary, nowMs
   const text = `test "request" ${at === undefined ? "" : `at ${at.value} `}{\n${lines}  expect allow\n}\n`;
   const source = { name: "request", label: "request", text };
   const { statements, errors } = parseFile(source, new StatementCache());
-  const set = new CheckSet(vocabulary, nowMs);
+  const set = new CheckSet(vocabulary, nowMs, new CheckMemory());
   for (const error of errors) set.add(error);
   const zone = zoneOf("UTC");
   if (zone === null) throw new Error("this runtime has no UTC");

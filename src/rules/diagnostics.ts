@@ -42,8 +42,9 @@ export const CODES = Object.freeze({
   E222: "a `test` fails",
   E223: "an attribute that `by` cannot count by",
   E224: "a `limit` or `budget` that is `shadow`",
+  E230: "a rule in a file for tests alone",
   E501: "what rules on an organisation, a team or a key cannot hold",
-  W301: "a model, provider, team or key that nothing here has",
+  W301: "a model, provider, team or key that is most likely misspelt",
   W302: "a price outside $0.001/M to $1000/M",
   W303: "the same rule twice",
   W304: "an `allow` or a `shadow` that changes nothing",
@@ -55,6 +56,9 @@ export const CODES = Object.freeze({
   W310: "a rule that another one covers",
   W311: "`only` rules that leave no model",
   W312: "conditions that never hold together",
+  W313: "a condition that always holds",
+  W314: "a part of a condition that never holds, or adds nothing",
+  W315: "an `unless` that always holds",
   W316: "a counter that a caller picks",
   I401: "a live `deny` or `only` that no `test` meets",
 } as const);
@@ -89,7 +93,8 @@ export function diagnostic(
   return { code, severity: severityOf(code), source, span, message, help };
 }
 
-function severityOf(code: Code): Severity {
+/** A code's severity. */
+export function severityOf(code: Code): Severity {
   if (code.startsWith("E")) return "error";
   return code.startsWith("W") ? "warning" : "info";
 }

@@ -8,11 +8,22 @@ import { createDecide, type Decide } from "./decide.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import { InlineRuleSets } from "./inline.ts";
 import { InlineRulesError } from "./inline-bind.ts";
+import { LastGood } from "./last-good.ts";
 import { readDirectory } from "./load.ts";
 import { StatementCache } from "./parse.ts";
 import { createFactsOf, type FactsOf } from "./record.ts";
 import { renderText } from "./render.ts";
-import type { LoadCounts, Recorded, RecordedAs, RuleLoad, RuleService } from "./service.ts";
+import type {
+  LoadCounts,
+  Recorded,
+  RecordedAs,
+  RuleFailure,
+  RuleKeeper,
+  RuleLoad,
+  RuleLog,
+  RuleService,
+  RuleStatus,
+} from "./service.ts";
 import { finishInSlices } from "./steps.ts";
 import { watchDirectory } from "./watch.ts";
 
@@ -27,11 +38,6 @@ const STEADY_MS = 50;
 /** Generations whose requests can still be recorded. */
 const GENERATIONS_KEPT = 3;
 
-/** Where faults inside the engine are told; pino's loggers fit. */
-export interface RuleLog {
-  error(fields: object, message: string): void;
-}
-
 export interface RuleServiceOptions {
   /** The rules directory. */
   readonly directory: string;
@@ -40,6 +46,10 @@ export interface RuleServiceOptions {
   readonly log?: RuleLog;
   /** Whether header and metadata values that rules read may be recorded; true when left out. */
   readonly recordValues?: boolean;
+  /** Keeps the last good set across restarts; left out, nothing is kept. */
+  readonly keeper?: RuleKeeper;
+  /** What a first load comes to where the files are broken: the last good set (when left out), or nothing in force. */
+  readonly onBrokenStart?: "last_good" | "refuse";
 }
 
 /** The rules in force. */
@@ -49,6 +59,9 @@ interface InForce {
   readonly hash: string;
   readonly files: number;
   readonly rules: number;
+  readonly loadedMs: number;
+  /** As `RuleStatus.keptMs`. */
+  readonly keptMs: number | null;
 }
 
 /** Makes the service. Until `load` has succeeded once, every call is denied with `policy_error`. */
@@ -69,16 +82,27 @@ class RuleEngine implements RuleService {
   /** Hash of what was last tried, whether it came into force or not. */
   private tried: string | null = null;
   private last: RuleLoad | null = null;
+  private failure: RuleFailure | null = null;
+  private readonly lastGood: LastGood;
   private queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: RuleServiceOptions) {
     this.options = options;
     this.nowMs = () => options.clock.nowMs();
+    this.lastGood = new LastGood(options.keeper, options.log);
     this.inline = new InlineRuleSets(
       ({ scope, subject }, report) =>
         options.log?.error({ scope, subject, report }, "rules kept on an account are broken: its requests are denied"),
       options.catalogue,
     );
+  }
+
+  status(): RuleStatus {
+    const { generation, failure } = this;
+    const nothing = { hash: "", files: 0, rules: 0, loadedMs: null, keptMs: null };
+    const { hash, files, rules, loadedMs, keptMs } = this.inForce ?? nothing;
+    const stale = this.inForce !== null && failure !== null;
+    return { generation, hash, files, rules, loadedMs, stale, keptMs, lastFailure: failure };
   }
 
   load(): Promise<RuleLoad> {
@@ -141,6 +165,28 @@ class RuleEngine implements RuleService {
   /** Brings a snapshot into force, or reports why it cannot be. */
   private async take(snapshot: Snapshot): Promise<RuleLoad> {
     if (this.last !== null && snapshot.hash === this.tried) return { ...this.last, changed: false };
+    const { ok, report } = await this.enforce(snapshot, null);
+    this.counts[ok ? "ok" : "failed"] += 1;
+    this.failure = ok ? null : { atMs: this.nowMs(), report };
+    if (ok) this.lastGood.keep(snapshot);
+    const fallback = ok || this.inForce !== null ? "" : await this.fallBack();
+    this.tried = snapshot.hash;
+    this.last = this.loadOf(ok, report + fallback);
+    return this.last;
+  }
+
+  /** Brings the kept set into force; what comes back is the report where it does not build any more. */
+  private async fallBack(): Promise<string> {
+    if (this.options.onBrokenStart === "refuse") return "";
+    const kept = this.lastGood.kept();
+    if (kept === null) return "";
+    const { ok, report } = await this.enforce(kept.snapshot, kept.keptMs);
+    const since = new Date(kept.keptMs).toISOString();
+    return ok ? "" : `\nthe last good rules, kept ${since}, cannot be used either:\n\n${report}`;
+  }
+
+  /** Builds a snapshot and swaps it in, unless it has an error. */
+  private async enforce(snapshot: Snapshot, keptMs: number | null): Promise<{ ok: boolean; report: string }> {
     const steps = buildSteps(snapshot, this.options.catalogue, this.cache, this.nowMs());
     const { set, diagnostics } = await finishInSlices(steps, SLICE_MS);
     if (set !== null) {
@@ -152,14 +198,13 @@ class RuleEngine implements RuleService {
         hash: snapshot.hash.slice(0, HASH_DIGITS),
         files: snapshot.sources.length,
         rules: set.rules.length,
+        loadedMs: this.nowMs(),
+        keptMs,
       };
       this.lately.set(this.generation, { hash: this.inForce.hash, factsOf: this.inForce.factsOf });
       this.lately.delete(this.generation - GENERATIONS_KEPT);
     }
-    this.counts[set === null ? "failed" : "ok"] += 1;
-    this.tried = snapshot.hash;
-    this.last = this.loadOf(set !== null, reportOf(diagnostics));
-    return this.last;
+    return { ok: set !== null, report: reportOf(diagnostics) };
   }
 
   private loadOf(ok: boolean, report: string): RuleLoad {

@@ -18,7 +18,7 @@ export function inlineSource({ scope, subject, text }: InlineRules): Source {
 
 /** Whether an id in a record is of a rule that was kept on a subject, as `team:ml:7`. */
 export function isKeptId(ruleId: string): boolean {
-  return /^(?:org|team|key):/.test(ruleId);
+  return /^(?:org|team|user|key):/.test(ruleId);
 }
 
 /** `team ml`. */

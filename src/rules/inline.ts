@@ -12,6 +12,9 @@ const TEXTS_CHARS_MAX = 512 * 1024;
 /** Subjects with broken rules that are remembered, so that each is told once. */
 const TOLD_MAX = 1_000;
 
+/** Kept rules come after those of all files: an organisation's, then a team's, a user's, a key's. */
+const FIRST_RANKS = { org: 2 ** 32, team: 2 ** 33, user: 2 ** 34, key: 2 ** 35 } as const;
+
 /** A text, compiled for nobody: many subjects may keep the same one. `rules` are in the order of the text. */
 interface CompiledText {
   readonly set: CompiledSet;
@@ -60,7 +63,7 @@ export class InlineRuleSets {
       return set.candidates(bound).map((nobodys): CompiledRule => {
         const rule = own.get(nobodys.rule);
         if (rule === undefined) throw new Error("every rule is bound");
-        return { rule, rank: nobodys.rank, bind: (to) => nobodys.bind(to) };
+        return { rule, rank: FIRST_RANKS[rules.scope] + nobodys.rank, bind: (to) => nobodys.bind(to) };
       });
     });
   }

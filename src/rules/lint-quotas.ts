@@ -32,7 +32,9 @@ function groups(rules: readonly CountingRule[]): CountingRule[][] {
     const { name, unit, window, by } = rule.quota;
     const refs = by.map(({ attribute, param }) => [attribute.name, param]);
     const key = JSON.stringify([name, unit, window, refs.map((ref) => JSON.stringify(ref)).sort()]);
-    byCounter.set(key, [...(byCounter.get(key) ?? []), rule]);
+    const sharing = byCounter.get(key);
+    if (sharing === undefined) byCounter.set(key, [rule]);
+    else sharing.push(rule);
   }
   return [...byCounter.values()].filter((group) => group.length > 1);
 }

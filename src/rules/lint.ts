@@ -5,23 +5,32 @@ import type { CheckedRule, CheckedSet, Cond, Leaf } from "./checked.ts";
 import { type Code, diagnostic } from "./diagnostics.ts";
 import { NO, negate, type Tri, UNKNOWN, YES } from "./facts.ts";
 import { holds, truthOf } from "./interpret.ts";
+import { conditionFindings } from "./lint-conditions.ts";
+import { LintFacts, type LintMemory, type RuleWarning, type Surroundings } from "./lint-memory.ts";
 import { lintQuotas } from "./lint-quotas.ts";
 import { lintSets } from "./lint-sets.ts";
 import { whereOf } from "./source.ts";
 import type { Steps } from "./steps.ts";
 import { condText } from "./written.ts";
 
-/** Adds warnings for a set whose rules could be checked. */
-export function* lint(set: CheckSet, { rules, defaults }: CheckedSet): Steps<void> {
-  const anyDefaultDeny = defaults.some(({ effect }) => effect === "deny");
+/** Rules that are looked at between two steps. */
+const STEP = 64;
+
+/** Adds warnings for a set whose rules could be checked. @param memory what the last run left */
+export function* lint(set: CheckSet, { rules, defaults }: CheckedSet, memory: LintMemory): Steps<void> {
+  const around = {
+    targets: set.vocabulary.targets,
+    anyDefaultDeny: defaults.some(({ effect }) => effect === "deny"),
+  };
   const byText = new Map<string, CheckedRule>();
   const byId = new Map<string, CheckedRule>();
   const twins = new Set<CheckedRule>();
-  for (const rule of rules) {
-    yield;
-    const text = ruleText(rule);
-    const twin = byText.get(text);
-    if (twin === undefined) byText.set(text, rule);
+  for (const [i, rule] of rules.entries()) {
+    const isNew = rule.memo.lint === null;
+    if (isNew || i % STEP === 0) yield;
+    const facts = factsOf(rule);
+    const twin = byText.get(facts.text);
+    if (twin === undefined) byText.set(facts.text, rule);
     else {
       twins.add(rule);
       warn(set, rule, "W303", "the same rule stands twice", `the other is at ${whereOf(twin)}`);
@@ -30,44 +39,41 @@ export function* lint(set: CheckSet, { rules, defaults }: CheckedSet): Steps<voi
     if (namesake === undefined) byId.set(rule.id, rule);
     else if (twin === undefined)
       warn(set, rule, "W308", `the id \`${rule.id}\` names two rules`, `the other is at ${whereOf(namesake)}`);
-    lintRule(set, rule, anyDefaultDeny);
+    const own = facts.warnings(around, () => warningsFor(rule, around));
+    for (const { code, message, help } of own) warn(set, rule, code, message, help);
   }
-  yield* lintSets(set, rules, twins);
+  yield* lintSets(set, rules, twins, memory);
   lintQuotas(set, rules, twins);
 }
 
-function lintRule(set: CheckSet, rule: CheckedRule, anyDefaultDeny: boolean): void {
-  if (rule.mode === "off") return;
+/** The rule's facts, which now are about the rule where it stands. */
+function factsOf(rule: CheckedRule): LintFacts {
+  rule.memo.lint ??= new LintFacts(rule, ruleText(rule));
+  rule.memo.lint.rule = rule;
+  return rule.memo.lint;
+}
+
+/** What is to be said of the rule by itself. */
+function warningsFor(rule: CheckedRule, { targets, anyDefaultDeny }: Surroundings): RuleWarning[] {
+  const found: RuleWarning[] = [];
+  const add = (code: Code, message: string, help: string): void => void found.push({ code, message, help });
+  if (rule.mode === "off") return found;
+  for (const { code, message, help } of conditionFindings(rule, { targets })) add(code, message, help);
   if ((rule.effect === "allow" || rule.effect === "warn") && rule.mode === "shadow") {
-    const what = `a \`shadow ${rule.effect}\` changes nothing`;
-    warn(set, rule, "W304", what, "a shadow rule shows what would be denied");
+    add("W304", `a \`shadow ${rule.effect}\` changes nothing`, "a shadow rule shows what would be denied");
   } else if (rule.effect === "allow" && !anyDefaultDeny) {
-    warn(
-      set,
-      rule,
-      "W304",
-      "this `allow` changes nothing: what no rule denies is allowed anyway",
-      "use `unless` in a deny, or `default deny`",
-    );
+    const message = "this `allow` changes nothing: what no rule denies is allowed anyway";
+    add("W304", message, "use `unless` in a deny, or `default deny`");
   }
-  if (!isPossible(rule.fires, set.vocabulary.targets)) {
-    warn(
-      set,
-      rule,
-      "W307",
-      "none of the models that this rule names can meet its conditions, so it does nothing",
-      "compare its price with theirs",
-    );
+  if (!isPossible(rule.fires, targets)) {
+    const message = "none of the models that this rule names can meet its conditions, so it does nothing";
+    add("W307", message, "compare its price with theirs");
   }
   if (rule.effect !== "allow" && rule.effect !== "warn" && rule.mode === "live" && canBeDodged(rule.fires)) {
-    warn(
-      set,
-      rule,
-      "W306",
-      `a caller can dodge this \`${rule.effect}\` by leaving out a header or metadata`,
-      "ask for what is not the expected value: `!=` or `not in` also match what is left out",
-    );
+    const message = `a caller can dodge this \`${rule.effect}\` by leaving out a header or metadata`;
+    add("W306", message, "ask for what is not the expected value: `!=` or `not in` also match what is left out");
   }
+  return found;
 }
 
 /** Whether a rule that names models or providers can hold for one of them; names that the catalogue lacks are W301's. */

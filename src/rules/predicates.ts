@@ -1,146 +1,147 @@
-// Leaves and conditions as shared closures, split into what model and key fix and what request and clock decide.
-import { type AttributeRef, isBound, readBound, readFact } from "./attributes.ts";
-import type { Cond, Leaf, Test } from "./checked.ts";
-import { type Bound, type Fact, type Facts, NO, negate, type Tri, UNKNOWN, YES } from "./facts.ts";
-import { compileGlob } from "./glob.ts";
-import { type Ip, netHolds } from "./ip.ts";
+// Conditions compiled: split into what model and key fix, and what request and clock decide.
+import { isBound, readBound } from "./attributes.ts";
+import type { Cond, Leaf } from "./checked.ts";
+import { type Bound, NO, type Tri, UNKNOWN, YES } from "./facts.ts";
+import { compileTest } from "./leaf-test.ts";
+import { type Literal, literalOf, type Predicate } from "./literals.ts";
 
-/** What request and clock decide. */
-export type Predicate = (facts: Facts) => Tri;
-/** A condition after model and key are known: decided, or a predicate that is left. */
-export type Residual = Tri | Predicate;
+/** What request and clock still decide of a condition. */
+export interface Open {
+  readonly test: Predicate;
+  /** At least one of these is not false wherever `test` is not; null where no such leaves are known. */
+  readonly literals: readonly Literal[] | null;
+}
+
+/** A condition after model and key are known: decided, or what is left. */
+export type Residual = Tri | Open;
 /** Fixes model and key. */
 export type Binder = (bound: Bound) => Residual;
 
-/** Compiles a condition. */
-export function compileCond(cond: Cond): Binder {
+/** A condition that model and key do not change, or the binder of one that they do. */
+type Part = Residual | Binder;
+
+/**
+ * Compiles a condition. What only request and clock decide is compiled once and shared by all models and keys.
+ *
+ * @param also what must hold besides
+ */
+export function compileCond(cond: Cond, also: readonly Open[] = []): Binder {
+  const part = joined([partOf(cond, false), ...also], false);
+  return typeof part === "function" ? part : () => part;
+}
+
+/** `not` is pushed down to the leaves, so that only they are ever negated. */
+function partOf(cond: Cond, negated: boolean): Part {
   switch (cond.kind) {
     case "and":
-      return joined(cond.parts.map(compileCond), false);
     case "or":
-      return joined(cond.parts.map(compileCond), true);
+      return joined(
+        cond.parts.map((part) => partOf(part, negated)),
+        (cond.kind === "or") !== negated,
+      );
     case "not":
-      return opposite(compileCond(cond.part));
+      return partOf(cond.part, !negated);
     case "named":
-      return compileCond(cond.part);
+      return partOf(cond.part, negated);
     case "test":
-      return compileLeaf(cond);
+      return leafPart(negated ? { ...cond, negated: !cond.negated } : cond);
   }
 }
 
-function compileLeaf({ ref, test, negated }: Leaf): Binder {
-  const truth = negated ? inverted(compileTest(test)) : compileTest(test);
-  if (isBound(ref.attribute)) return (bound) => truth(readBound(ref, bound));
-  const predicate = readerOf(ref, truth);
-  return () => predicate;
-}
-
-/** Reads without asking again what fixes the attribute. */
-function readerOf(ref: AttributeRef, truth: (fact: Fact) => Tri): Predicate {
-  const { attribute, zone } = ref;
-  const param = ref.param ?? "";
-  if (attribute.outside !== undefined) return (facts) => truth(readFact(ref, facts));
-  if (attribute.fixedBy === "request") return (facts) => truth(attribute.read(facts.call, facts.target, param));
-  if (attribute.fixedBy === "now") {
-    return (facts) => truth(attribute.read(zone.at(facts.nowMs), facts.nowMs, facts.principal));
+function leafPart(leaf: Leaf): Part {
+  const { ref, test, negated } = leaf;
+  if (!isBound(ref.attribute)) {
+    const literal = literalOf(leaf);
+    return { test: literal.test, literals: [literal] };
   }
-  return (facts) => truth(readFact(ref, facts));
+  const truth = compileTest(test, negated);
+  return (bound) => truth(readBound(ref, bound));
 }
 
-function inverted(truth: (fact: Fact) => Tri): (fact: Fact) => Tri {
-  return (fact) => negate(truth(fact));
-}
-
-function opposite(binder: Binder): Binder {
-  return (bound) => {
-    const residual = binder(bound);
-    return typeof residual === "number" ? negate(residual) : (facts) => negate(residual(facts));
-  };
-}
-
-/** `and`, or `or` when `any`: what is decided is folded in, what is left is tested in turn. */
-function joined(binders: readonly Binder[], any: boolean): Binder {
-  const neutral: Tri = any ? NO : YES;
+/** `and`, or `or` when `any`: what model and key do not change is folded once, the rest for each of them. */
+function joined(parts: readonly Part[], any: boolean): Part {
+  const binders = parts.filter((part) => typeof part === "function");
+  const fixed = fold(
+    parts.filter((part) => typeof part !== "function"),
+    any,
+  );
+  if (binders.length === 0 || fixed === (any ? YES : NO)) return fixed;
   const absorbing: Tri = any ? YES : NO;
   return (bound) => {
-    let decided: Tri = neutral;
-    const left: Predicate[] = [];
+    const left: Residual[] = [];
     for (const binder of binders) {
       const residual = binder(bound);
       if (residual === absorbing) return absorbing;
-      if (residual === UNKNOWN) decided = UNKNOWN;
-      else if (typeof residual === "function") left.push(residual);
+      if (residual !== NO && residual !== YES) left.push(residual);
     }
-    const first = left[0];
-    if (first === undefined) return decided;
-    return left.length === 1 && decided === neutral ? first : fold(left, decided, absorbing);
+    if (left.length === 0) return fixed;
+    left.push(fixed);
+    return fold(left, any);
   };
 }
 
-function fold(predicates: readonly Predicate[], start: Tri, absorbing: Tri): Predicate {
+/** What is decided is taken in, what is left is tested in turn. */
+function fold(parts: readonly Residual[], any: boolean): Residual {
+  const neutral: Tri = any ? NO : YES;
+  const absorbing: Tri = any ? YES : NO;
+  let decided: Tri = neutral;
+  const open: Open[] = [];
+  for (const part of parts) {
+    if (part === absorbing) return absorbing;
+    if (part === UNKNOWN) decided = UNKNOWN;
+    else if (typeof part !== "number") open.push(part);
+  }
+  const first = open[0];
+  if (first === undefined) return decided;
+  if (open.length === 1 && decided === neutral) return first;
+  if (any) return { test: anyOf(open, decided), literals: decided === UNKNOWN ? null : allLiterals(open) };
+  return { test: allOf(open, decided), literals: cheapest(open) };
+}
+
+function anyOf(open: readonly Open[], start: Tri): Predicate {
+  const tests = open.map(({ test }) => test);
   return (facts) => {
     let truth = start;
-    for (const predicate of predicates) {
-      const next = predicate(facts);
-      if (next === absorbing) return absorbing;
+    for (const test of tests) {
+      const next = test(facts);
+      if (next === YES) return YES;
       if (next === UNKNOWN) truth = UNKNOWN;
     }
     return truth;
   };
 }
 
-function compileTest(test: Test): (fact: Fact) => Tri {
-  const holds = holdsOf(test);
-  return (fact) => (fact === undefined ? UNKNOWN : fact !== null && holds(fact) ? YES : NO);
+function allOf(open: readonly Open[], start: Tri): Predicate {
+  const tests = [...open].sort((a, b) => costOf(a.literals) - costOf(b.literals)).map(({ test }) => test);
+  return (facts) => {
+    let truth = start;
+    for (const test of tests) {
+      const next = test(facts);
+      if (next === NO) return NO;
+      if (next === UNKNOWN) truth = UNKNOWN;
+    }
+    return truth;
+  };
 }
 
-/** The test of a value that is there; the checker has made sure of its type. */
-function holdsOf(test: Test): (fact: NonNullable<Fact>) => boolean {
-  switch (test.kind) {
-    case "names":
-      return namesTest(test.exact, test.globs);
-    case "numbers": {
-      const values = new Set<unknown>(test.values);
-      return (fact) => values.has(fact);
-    }
-    case "order":
-      return orderTest(test.op, test.value);
-    case "range":
-      return rangeTest(test.low, test.high, test.openEnd);
-    case "nets": {
-      const { nets } = test;
-      return (fact) => nets.some((net) => netHolds(net, fact as Ip));
-    }
-    case "true":
-      return (fact) => fact === true;
-    case "false":
-      return (fact) => fact === false;
-    case "set":
-      return () => true;
+/** One of them holds where any part of an `or` does. */
+function allLiterals(open: readonly Open[]): readonly Literal[] | null {
+  const all: Literal[] = [];
+  for (const { literals } of open) {
+    if (literals === null) return null;
+    all.push(...literals);
   }
+  return all;
 }
 
-function namesTest(exact: readonly string[], globs: readonly string[]): (fact: NonNullable<Fact>) => boolean {
-  const one = nameTest(exact, globs.map(compileGlob));
-  return (fact) => (typeof fact === "string" ? one(fact) : (fact as readonly string[]).some(one));
+/** Where all parts of an `and` hold, those of any one of them will do: the ones that cost least to look at. */
+function cheapest(open: readonly Open[]): readonly Literal[] | null {
+  let best: readonly Literal[] | null = null;
+  for (const { literals } of open) if (costOf(literals) < costOf(best)) best = literals;
+  return best;
 }
 
-function nameTest(exact: readonly string[], globs: readonly ((name: string) => boolean)[]): (name: string) => boolean {
-  const only = exact[0];
-  if (globs.length === 0 && exact.length === 1) return (name) => name === only;
-  const names = new Set(exact);
-  if (globs.length === 0) return (name) => names.has(name);
-  return (name) => names.has(name) || globs.some((matches) => matches(name));
-}
-
-function orderTest(op: "<" | "<=" | ">" | ">=", value: number): (fact: NonNullable<Fact>) => boolean {
-  if (op === "<") return (fact) => (fact as number) < value;
-  if (op === "<=") return (fact) => (fact as number) <= value;
-  return op === ">" ? (fact) => (fact as number) > value : (fact) => (fact as number) >= value;
-}
-
-function rangeTest(low: number, high: number, openEnd: boolean): (fact: NonNullable<Fact>) => boolean {
-  const toHigh = openEnd ? (fact: number): boolean => fact < high : (fact: number): boolean => fact <= high;
-  if (low <= high) return (fact) => (fact as number) >= low && toHigh(fact as number);
-  return (fact) => (fact as number) >= low || toHigh(fact as number);
+function costOf(literals: readonly Literal[] | null): number {
+  if (literals === null) return Number.POSITIVE_INFINITY;
+  return literals.reduce((sum, { cost }) => sum + cost, 0);
 }

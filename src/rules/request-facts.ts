@@ -61,7 +61,9 @@ export function visionOf(call: Call): boolean {
 
 /** A header's values (name in lower case), or null when it was not sent. */
 export function headerOf(call: Call, name: string): string | readonly string[] | null {
-  return Object.hasOwn(call.headers, name) ? (call.headers[name] ?? null) : null;
+  const value = call.headers[name];
+  // What every object has, as `constructor`, is no header.
+  return value !== undefined && Object.hasOwn(call.headers, name) ? value : null;
 }
 
 /** `metadata.<key>` of the body as text; null when left out, unknown when it is a structure. */

@@ -2,6 +2,7 @@
 import type { Decision, Target } from "../types.ts";
 import type { ExpectNode } from "./ast.ts";
 import type { Vocabulary } from "./catalogue.ts";
+import { mayFail } from "./check-test.ts";
 import type { CheckedRule, CheckedSet, CheckedTest, Leaf } from "./checked.ts";
 import { type Diagnostic, diagnostic } from "./diagnostics.ts";
 import { explainRule } from "./explain-rule.ts";
@@ -69,11 +70,16 @@ function failuresOf(set: CheckedSet, run: Omit<TestRun, "failures">, { effect, b
   const failures: string[] = [];
   const missing = by.filter(({ id }) => !ids.includes(id));
   if (decision.effect !== effect || missing.length > 0) failures.push(`expected ${expected}, ${came}`);
-  for (const { id } of missing)
-    failures.push(...set.rules.filter((rule) => rule.id === id).map((rule) => whyNot(run, rule)));
+  for (const { id } of missing) failures.push(...whyNotById(set, run, id));
   if (warn !== null && !decision.warnings?.includes(warn.id))
     failures.push(`expected a warning by ${warn.id}, got ${decision.warnings?.join(", ") ?? "none"}`);
   return failures;
+}
+
+function whyNotById({ rules, defaults }: CheckedSet, run: Omit<TestRun, "failures">, id: string): string[] {
+  const named = rules.filter((rule) => rule.id === id);
+  if (named.length > 0 || defaults.some((line) => line.id === id)) return named.map((rule) => whyNot(run, rule));
+  return [`no rule or \`default\` line has the id \`${id}\``];
 }
 
 const HOLDS = ["does not hold", "is unknown", "holds"] as const;
@@ -89,13 +95,15 @@ function whyNot({ scenario }: Omit<TestRun, "failures">, rule: CheckedRule): str
   return `${rule.id} does not match: ${seen.join("; ")}`;
 }
 
-/** Each failing test as an error, so that a set with one does not come into force. */
-export function testFindings(runs: readonly TestRun[]): Diagnostic[] {
+/** Each failing test as an error, so that a set with one does not come into force; as a warning where it may fail. */
+export function testFindings(runs: readonly TestRun[], vocabulary: Vocabulary): Diagnostic[] {
   return runs.flatMap(({ test, failures }) => {
     if (failures.length === 0) return [];
     const [first = "", ...more] = failures;
     const message = `test ${JSON.stringify(test.name)} fails: ${first}`;
-    return [diagnostic("E222", test.source, { start: test.start, end: test.end }, message, more.join("; ") || null)];
+    const span = { start: test.start, end: test.end };
+    const finding = diagnostic("E222", test.source, span, message, more.join("; ") || null);
+    return [mayFail(test, vocabulary) ? { ...finding, severity: "warning" } : finding];
   });
 }
 

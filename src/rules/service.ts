@@ -39,9 +39,56 @@ export interface LoadCounts {
   readonly failed: number;
 }
 
+/** What is in force, and whether it is what the files say. */
+export interface RuleStatus {
+  /** 0 until something is in force. */
+  readonly generation: number;
+  /** SHA-256 of the files in force, first 12 hex digits; empty until something is in force. */
+  readonly hash: string;
+  readonly files: number;
+  readonly rules: number;
+  /** When the set came into force, milliseconds since the epoch; null until one has. */
+  readonly loadedMs: number | null;
+  /** True: the files are broken, and a set from before is in force. */
+  readonly stale: boolean;
+  /** For a set that was kept from before this start: when it was kept, milliseconds since the epoch. Else null. */
+  readonly keptMs: number | null;
+  /** The newest load, where it failed; null after a good one. */
+  readonly lastFailure: RuleFailure | null;
+}
+
+/** A load that failed. */
+export interface RuleFailure {
+  readonly atMs: number;
+  /** As `RuleLoad.report`. */
+  readonly report: string;
+}
+
+/** Where faults inside the engine are told; pino's loggers fit. */
+export interface RuleLog {
+  error(fields: object, message: string): void;
+}
+
+/** Keeps the last good rule set across restarts. Both may throw: what cannot be kept is logged. */
+export interface RuleKeeper {
+  keep(set: RuleTexts): void;
+  /** What was kept last, or null. */
+  kept(): (RuleTexts & { readonly keptMs: number }) | null;
+}
+
+/** A rule set as its files' texts. */
+export interface RuleTexts {
+  /** SHA-256 over names and texts, 64 hex digits. */
+  readonly hash: string;
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+}
+
 /** The rules in force. */
 export interface RuleService {
-  /** Reads, checks and compiles all files of the rules directory; swaps them in when there is no error. */
+  /**
+   * Reads, checks and compiles all files of the rules directory; swaps them in when there is no error. The first load,
+   * where the files are broken, brings the last good set into force instead, if one was kept and that is wanted.
+   */
   load(): Promise<RuleLoad>;
   /** Watches the directory (events and a poll) and loads on each change; `onLoad` is told of each that changed something or failed. */
   watch(signal: AbortSignal, onLoad: (load: RuleLoad) => void): void;
@@ -49,6 +96,8 @@ export interface RuleService {
   decide(call: Call, principal: Principal): Decision;
   /** What to keep of a decided call; null when no generation that is still known decided it. */
   record(call: Call, principal: Principal, as: RecordedAs): Recorded | null;
+  /** What is in force now. */
+  status(): RuleStatus;
   readonly generation: number;
   /** Hash of the files in force, first 12 hex digits; empty before the first good load. */
   readonly hash: string;

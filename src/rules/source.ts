@@ -18,6 +18,14 @@ export interface Position {
   readonly column: number;
 }
 
+/** Files that hold tests alone end so. */
+const TEST_FILE = ".test.rules";
+
+/** Whether a file is for tests alone: one that fails there is a warning, and keeps no rule from coming into force. */
+export function isTestFile({ name, keptOn }: Source): boolean {
+  return keptOn === undefined && name.endsWith(TEST_FILE);
+}
+
 const lineStarts = new WeakMap<Source, readonly number[]>();
 
 /** Offset → line and column. Offsets past the end are taken as the end. */

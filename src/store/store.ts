@@ -305,6 +305,23 @@ export interface RequestStore {
   ruleHits(sinceMs: number): ReadonlyMap<string, RuleHits>;
 }
 
+/** A rule set that was in force: the texts of its files. */
+export interface KeptRules {
+  /** SHA-256 over names and texts, 64 hex digits. */
+  readonly hash: string;
+  /** When it was first kept. */
+  readonly keptMs: number;
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+}
+
+/** The last good rule set of each rules directory. Throws `StoreError` `unavailable`. */
+export interface RuleStore {
+  /** Replaces what is kept for the directory; nothing is written when it is this set already. */
+  keep(directory: string, rules: Omit<KeptRules, "keptMs">): void;
+  /** What is kept for the directory, or null. */
+  kept(directory: string): KeptRules | null;
+}
+
 /** What a store tells the gateway's log. */
 export type StoreEvent =
   /** A process died without giving its leases back: they were charged to their counters as `unaccounted`. */
@@ -328,6 +345,7 @@ export interface Store {
   readonly directory: Directory;
   readonly ledger: LedgerStore;
   readonly requests: RequestStore;
+  readonly rules: RuleStore;
   /**
    * Commits what is queued, gives all leases back, closes. Safe to call twice. Rejects with `unavailable` when what is
    * queued could not be written within the commit time-out; the leases then stay, for the next process to charge.

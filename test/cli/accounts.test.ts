@@ -146,6 +146,8 @@ t.test("expected failures say what to do, on stderr, with exit code 1", async (t
   }
 });
 
+const WHEN = "takes a duration (30d, 12h) or a date (2027-01-31, 2027-01-31T12:00:00Z)";
+
 t.test("wrong command lines are told apart from failures: exit code 64", async (t) => {
   const { run } = gateway(t);
   const cases: [string[], string][] = [
@@ -182,6 +184,13 @@ t.test("wrong command lines are told apart from failures: exit code 64", async (
     [["teams", "set-budget", "ml"], "teams set-budget: AMOUNT is missing"],
     [["usage", "--by", "teem"], "usage: unknown group `teem`: did you mean `team`?"],
     [["usage", "--csv", "--json"], "usage: --csv and --json exclude each other"],
+    [["usage", "--since", "yesterday"], `usage: --since ${WHEN}`],
+    [["usage", "--since", "2026-13-01"], `usage: --since ${WHEN}`],
+    [["usage", "--since", "2026-02-30"], `usage: --since ${WHEN}`],
+    [["usage", "--until", "7"], `usage: --until ${WHEN}`],
+    [["usage", "--since", "2099-01-01"], "usage: --since is in the future"],
+    [["usage", "--since", "1d", "--until", "2d"], "usage: --until is not after --since"],
+    [["usage", "--until", "2020-01-01"], "usage: --until is not after --since"],
     [["usage", "-x"], "usage: unknown option `-x`"],
   ];
   for (const [argv, message] of cases) {
@@ -253,12 +262,54 @@ t.test("usage sums what the gateway has written, by group and time, with exact m
   const csv = await run("usage", "--by", "model", "--since", "7d", "--csv");
   t.equal(
     csv.stdout,
-    'model,requests,input_tokens,output_tokens,cost_usd\nm,2,20,10,2.0000135\n"odd,""model""",1,10,5,0.000000001\n',
+    'model,requests,input_tokens,output_tokens,cost_usd\r\nm,2,20,10,2.0000135\r\n"odd,""model""",1,10,5,0.000000001\r\n',
   );
   const table = (await run("usage", "--since", "2020-01-01")).stdout.trimEnd().split("\n");
   t.match(table[0], /^KEY +REQUESTS +INPUT +OUTPUT +COST USD$/);
   t.match(table.at(-1), /^total +4 +40 +20 +2\.000013508$/);
   t.equal(new Set(table.map((line) => line.length)).size, 1, "the columns line up");
+});
+
+t.test("usage of a span: from --since on, before --until, in every group and format", async (t) => {
+  const { run, store } = gateway(t);
+  const at = (date: string): number => Date.parse(`${date}T00:00:00Z`);
+  const rows: [string, string, Partial<AccessRecord>][] = [
+    ["a", "2024-09-30", { costNanoUsd: 1 }],
+    ["b", "2024-10-01", { costNanoUsd: 20, userId: "ann", model: "cheap" }],
+    ["c", "2024-10-15", { costNanoUsd: 300, userId: "bob", model: "dear" }],
+    ["d", "2024-10-15", { costNanoUsd: 4_000, userId: "ann", model: "cheap" }],
+    ["e", "2024-11-01", { costNanoUsd: 50_000, userId: "bob", model: "dear" }],
+  ];
+  for (const [id, date, more] of rows) store.requests.append(request({ id, receivedMs: at(date), ...more }));
+  await store.ledger.commit([]);
+  const october = ["--since", "2024-10-01", "--until", "2024-11-01"];
+  const inOctober = async (group: string): Promise<unknown> => {
+    const { rows } = json(await run("usage", "--by", group, ...october, "--json")) as {
+      rows: Record<string, unknown>[];
+    };
+    return rows.map((row) => [row[group], row.requests, row.input_tokens, row.output_tokens, row.cost_usd]);
+  };
+  const ann = [2, 20, 10, "0.00000402"];
+  const bob = [1, 10, 5, "0.0000003"];
+  t.strictSame(await inOctober("user"), [
+    ["ann", ...ann],
+    ["bob", ...bob],
+  ]);
+  t.strictSame(await inOctober("model"), [
+    ["cheap", ...ann],
+    ["dear", ...bob],
+  ]);
+  t.strictSame(await inOctober("day"), [
+    ["2024-10-01", 1, 10, 5, "0.00000002"],
+    ["2024-10-15", 2, 20, 10, "0.0000043"],
+  ]);
+  const table = await run("usage", "--by", "user", ...october);
+  t.match(table.stdout.trimEnd().split("\n").at(-1), /^total +3 +30 +15 +0\.00000432$/);
+  t.equal(table.stderr, "since 2024-10-01T00:00Z until 2024-11-01T00:00Z\n");
+  const none = await run("usage", "--since", "2024-10-02", "--until", "2024-10-03");
+  t.match(none, { stdout: "", stderr: "no requests since 2024-10-02T00:00Z until 2024-10-03T00:00Z\n" });
+  const csv = await run("usage", "--by", "day", "--since", "2024-10-02", "--until", "2024-10-03", "--csv");
+  t.equal(csv.stdout, "day,requests,input_tokens,output_tokens,cost_usd\r\n", "the header stands without rows too");
 });
 
 t.test("all take --config, and a bad one ends with 78", async (t) => {

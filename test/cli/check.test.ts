@@ -1,5 +1,6 @@
 // `tollgate check`: what it prints where, and how it exits.
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import t from "tap";
 import { check, createCheckCommand } from "../../src/cli/check.ts";
 import type { Command } from "../../src/cli/command.ts";
@@ -11,12 +12,13 @@ interface Ran {
   readonly stderr: string;
 }
 
-async function run(cwd: string, argv: readonly string[], command: Command = check): Promise<Ran> {
+async function run(cwd: string, argv: readonly string[], command: Command = check, input = ""): Promise<Ran> {
   let stdout = "";
   let stderr = "";
   const io = {
     stdout: { write: (text: string) => (stdout += text) },
     stderr: { write: (text: string) => (stderr += text) },
+    stdin: Readable.from([Buffer.from(input).subarray(0, 16), Buffer.from(input).subarray(16)]),
     env: {},
     cwd,
     color: false,
@@ -76,4 +78,24 @@ t.test("a directory without rules is not clean; a path that leads nowhere is a u
   await t.rejects(run(cwd, ["nowhere"]), /no such file or directory/);
   await t.rejects(run(cwd, ["--jsn"]), { exitCode: 64, message: /did you mean `--json`/ });
   await t.rejects(run(cwd, ["--json", "--github"]), /not both/);
+});
+
+t.test("standard input is a rule set of its own, or an editor's text in place of a file", async (t) => {
+  const cwd = t.testdir({ rules: { "a.rules": "default allow\n", "b.rules": "deny team ml as 1\n" } });
+  t.match(await run(cwd, ["-"], check, "default allow\ndeny team ünï\n"), {
+    code: 2,
+    stdout: /E105.*\n --> <stdin>:2:11\n/,
+    stderr: "1 file: 1 error, 0 warnings\n",
+  });
+  t.match(await run(cwd, ["--stdin-file", "rules/b.rules"], check, "deny team ml\n"), {
+    code: 0,
+    stdout: "",
+    stderr: "2 files, 1 rule: clean\n",
+  });
+  const added = await run(cwd, ["rules/a.rules", "-", "--stdin-file=rules/c.rules", "--json"], check, "dney\n");
+  t.match(JSON.parse(added.stdout), { files: 2, diagnostics: [{ file: "rules/c.rules", code: "E102" }] });
+  t.match(await run(cwd, ["--stdin-file", "rules/b.rules"], check, ""), {
+    code: 0,
+    stderr: "2 files, 0 rules: clean\n",
+  });
 });

@@ -118,13 +118,13 @@ t.test("check and rules list know what is kept", async (t) => {
   await run("keys", "rules", "ci", "--set", "k.rules");
   t.match(await run("check"), { code: 0, stderr: "1 file, 0 rules, rules kept on 1 account: clean\n" });
   t.match(await run("check", "rules"), { code: 0, stderr: "1 file, 0 rules: clean\n" }, "what is named alone");
-  writeFileSync(join(cwd, "x.rules"), "deny for team gone as g\n");
+  writeFileSync(join(cwd, "x.rules"), "deny for key cii as g\n");
   await run("orgs", "rules", "acme", "--set", "x.rules");
-  t.match(await run("check", "--strict"), { code: 2, stdout: /W301[\s\S]*--> org acme:1:15/ });
+  t.match(await run("check", "--strict"), { code: 2, stdout: /W301[\s\S]*--> org acme:1:14/ });
   t.match(JSON.parse((await run("check", "--json")).stdout), { ok: true, kept: 2, warnings: 1 });
   t.equal((await run("rules", "list")).stdout, "");
   const listed = await run("rules", "list", "--inline");
-  t.match(listed.stdout, /^org acme:1 +org:acme:g +0 +deny for team gone as g\nkey ci:2 +key:ci:2 +0 +only model/m);
+  t.match(listed.stdout, /^org acme:1 +org:acme:g +0 +deny for key cii as g\nkey ci:2 +key:ci:2 +0 +only model/m);
   t.match(JSON.parse((await run("rules", "list", "--inline", "--json")).stdout), {
     rules: [{ where: "org acme:1", id: "org:acme:g" }, { where: "key ci:2" }, { id: "key:ci:s", effect: "warn" }],
   });

@@ -1,6 +1,6 @@
 // The process: which command runs, what is asked for help, what errors come to; `tollgate config`; the pepper.
 import { spawnSync } from "node:child_process";
-import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
@@ -63,6 +63,35 @@ t.test("config shows what is in force, as YAML, JSON, schema or a bare yes", asy
   t.match(JSON.parse((await tollgate(cwd, ["config", "--schema"])).stdout), { title: "tollgate.yaml", type: "object" });
   t.match(await tollgate(cwd, ["config", "--schema", "--check"]), { code: 64 });
   t.match(await tollgate(t.testdir({}), ["config"]), { stdout: /^# no config file: defaults\n/ });
+});
+
+t.test("config --check reads what a start would: the plugins and their config, and prices at odds", async (t) => {
+  const plugin = (source: string): string => `import { definePlugin, z } from "tollgate/plugin";\n${source}`;
+  const words = `export default definePlugin({ name: "words", config: z.strictObject({ words: z.array(z.string()) }),
+    setup: () => { throw new Error("no check sets a plugin up"); } });`;
+  const started = (config: string): string => `plugins: [auth, iam, ${config}]\n`;
+  const price = (input: string): string =>
+    `{ provider: demo, model: gpt-4o, price: { input: ${input}, output: $1/M } }`;
+  const demo = "providers: [{ name: demo, base_url: 'demo:', wire: openai }]\n";
+  const cases: [string, number, RegExp][] = [
+    [started("{ use: ./words.ts, config: { words: [a] } }"), 0, /tollgate\.yaml is good\n$/],
+    [
+      started("{ use: ./words.ts, config: { wrods: [a] } }"),
+      78,
+      /unknown key `wrods`[\s\S]*--> tollgate\.yaml:1:\d+\n[\s\S]*did you mean `words`\?/,
+    ],
+    [started("{ use: ./words.ts, config: { words: 5 } }"), 78, /plugin `words`: expected a list .*words/],
+    [started("{ use: budget, config: { x: 1 } }"), 78, /`budget` takes no config|unknown key `x`/],
+    [started("./none.ts"), 78, /none\.ts`: the file does not exist/],
+    [started("loging"), 78, /did you mean `logging`\?/],
+    [`${demo}models: { a: ${price("$1/M")}, b: ${price("$1/M")} }\n`, 0, /is good/],
+    [`${demo}models: { a: ${price("$1/M")}, b: ${price("$2/M")} }\n`, 78, /another entry gives `gpt-4o`/],
+  ];
+  for (const [text, code, stderr] of cases) {
+    const cwd = t.testdir({ "tollgate.yaml": text, "words.ts": plugin(words) });
+    t.match(await tollgate(cwd, ["config", "--check"]), { code, stdout: "", stderr }, text);
+    t.strictSame(readdirSync(cwd).sort(), ["tollgate.yaml", "words.ts"], "nothing is opened");
+  }
 });
 
 t.test("the pepper is made once, for its owner, and the same for all", async (t) => {

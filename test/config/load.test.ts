@@ -54,10 +54,22 @@ t.test("rules are the config's, else the working directory's, else the shipped o
   const shipped = loadConfig({ cwd: t.testdir({}), env: {} }).rules;
   t.equal(shipped.origin, "shipped");
   t.ok(existsSync(shipped.directory), shipped.directory);
-  const cwd = t.testdir({ rules: {}, sub: { "a.yaml": "rules: ./mine" } });
-  t.strictSame(loadConfig({ cwd, env: {} }).rules, { directory: join(cwd, "rules"), origin: "working directory" });
+  const cwd = t.testdir({
+    rules: {},
+    sub: {
+      "a.yaml": "rules: ./mine",
+      "b.yaml": "rules: { directory: ./mine, on_broken_start: refuse, failing_tests: warn }",
+    },
+    "c.yaml": "rules: { failing_tests: warn }",
+  });
+  const strict = { onBrokenStart: "last_good", failingTests: "refuse" };
+  const near = { directory: join(cwd, "rules"), origin: "working directory", ...strict };
+  t.strictSame(loadConfig({ cwd, env: {} }).rules, near);
   const own = loadConfig({ cwd, env: {}, path: "sub/a.yaml" }).rules;
-  t.strictSame(own, { directory: join(cwd, "sub", "mine"), origin: "config" }, "relative to the file");
+  t.strictSame(own, { directory: join(cwd, "sub", "mine"), origin: "config", ...strict }, "relative to the file");
+  const map = loadConfig({ cwd, env: {}, path: "sub/b.yaml" }).rules;
+  t.strictSame(map, { ...own, onBrokenStart: "refuse", failingTests: "warn" });
+  t.strictSame(loadConfig({ cwd, env: {}, path: "c.yaml" }).rules, { ...near, failingTests: "warn" });
 });
 
 t.test("models carry prices in pico-USD per token, and whole numbers for tokens", async (t) => {

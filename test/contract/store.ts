@@ -6,8 +6,9 @@ import { largeMoney, leases, spans } from "./leases.ts";
 import { processes } from "./processes.ts";
 import { requests } from "./requests.ts";
 import type { Fresh } from "./rig.ts";
+import { rules } from "./rules.ts";
 
-const SUITES = { accounts, directory, leases, spans, processes, "large money": largeMoney, requests };
+const SUITES = { accounts, directory, leases, spans, processes, "large money": largeMoney, requests, rules };
 
 /** Runs every suite, each test on a fresh database. */
 export function storeContract(database: string, fresh: Fresh): void {

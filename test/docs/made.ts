@@ -12,6 +12,9 @@ import { createCatalogue } from "../../src/llm/catalogue.ts";
 export const ROOT = join(import.meta.dirname, "..", "..");
 export const README_FILE = join(ROOT, "README.md");
 
+/** Made as a whole, by `referencePage`. */
+export const ERRORS_FILE = join(ROOT, "rules", "ERRORS.md");
+
 /** The made parts by name. */
 export async function madeParts(): Promise<ReadonlyMap<string, string>> {
   return new Map([

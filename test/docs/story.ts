@@ -79,6 +79,7 @@ export function steady(text: string): string {
     .replace(/\b(key|team|bud|req)_\w+/g, "$1_ID")
     .replace(/sk-\w{4}…\w{4}/g, "sk-ID")
     .replace(/\b\d{4}-\d\d-\d\d(?:T[\d:.]+Z)?/g, "DATE")
+    .replace(/\r/g, "")
     .replace(/ +/g, " ")
     .trim();
 }

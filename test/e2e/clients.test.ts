@@ -137,6 +137,27 @@ t.test("demo: the Anthropic client is answered, whole and streamed, and charged 
   ]);
 });
 
+t.test("models.list() has the names that are served: aliases too, each judged by its own name", async (t) => {
+  const upstream = await startUpstream(json(CHAT_ANSWER));
+  t.teardown(() => upstream.close());
+  const own = (model: string): object => ({ provider: "own", model, price: { input: "$1/M", output: "$2/M" } });
+  const gateway = await startTestGateway(t, {
+    providers: [{ name: "own", base_url: `${upstream.url}/v1`, wire: "openai", models: ["listed"] }],
+    config: { models: { "meta/llama": own("llama-3"), "for-search": own("llama-3"), listed: own("other") } },
+    rules: { "a.rules": "version 1\ndefault allow\ndeny when model.requested = for-search unless team search\n" },
+  });
+  const openai = openaiAt(gateway.url, gateway.key);
+  const ids: string[] = [];
+  for await (const { id } of openai.models.list()) ids.push(id);
+  t.same(ids, ["meta/llama", "listed"], "not `llama-3`, which no caller can ask for");
+  t.match(await openai.models.retrieve("meta/llama"), { id: "meta/llama" }, "the SDK escapes the slash");
+  for (const model of ids) await openai.chat.completions.create({ ...CHAT, model });
+  for (const model of ["llama-3", "other", "for-search"]) {
+    await thrown(OpenAI.NotFoundError, openai.models.retrieve(model));
+    await thrown(OpenAI.APIError, openai.chat.completions.create({ ...CHAT, model }));
+  }
+});
+
 t.test("models.list() and models.retrieve() know what the key may use and nothing else", async (t) => {
   const { gateway, openai, anthropic } = await setUpDemo(t);
   const clients: [OpenAI.Models | Anthropic.Models, new (...args: never[]) => Error][] = [

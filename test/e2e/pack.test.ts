@@ -81,10 +81,10 @@ t.test("the command runs in an empty folder: version, config, a key, the list", 
   t.match(tollgate("--version"), { status: 0, stdout: `${version}\n`, stderr: "" });
   const config = tollgate("config", "--json");
   t.equal(config.status, 0, config.stderr);
-  const rules = JSON.parse(config.stdout) as { rules: string; rules_from: string };
-  t.match(rules, { rules_from: "shipped", rules: /tollgate\/rules$/ });
+  const rules = JSON.parse(config.stdout) as { rules: { directory: string }; rules_from: string };
+  t.match(rules, { rules_from: "shipped", rules: { directory: /tollgate\/rules$/ } });
   t.ok(
-    readdirSync(rules.rules).some((name) => name.endsWith(".rules")),
+    readdirSync(rules.rules.directory).some((name) => name.endsWith(".rules")),
     "the shipped rules are there",
   );
   const made = tollgate("keys", "create", "--alias", "first", "--json");

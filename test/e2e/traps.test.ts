@@ -161,6 +161,46 @@ t.test("6: only paths in their normal form are served", async (t) => {
   t.equal((await fetch(`${gateway.url}${PATH}?beta=true`, { method: "POST" })).status, 401, "a query is not a path");
 });
 
+t.test("6: a model's id may have its slashes escaped, and nothing else", async (t) => {
+  const model = { provider: "openai", model: "meta-llama/Llama-3", price: { input: "$1/M", output: "$1/M" } };
+  const { gateway, upstream } = await setUp(t, { models: { "meta-llama/Llama-3:free": model } });
+  const ask = (target: string): Promise<string> =>
+    sendRaw(gateway.url, rawRequest([`GET ${target} HTTP/1.1`, `authorization: Bearer ${gateway.key}`]), 100);
+  for (const spelling of [
+    "meta-llama/Llama-3:free",
+    "meta-llama%2FLlama-3%3Afree",
+    "meta-llama%2fLlama-3%3afree?x=%2e",
+  ]) {
+    const answer = await ask(`/v1/models/${spelling}`);
+    t.equal(statusOf(answer), 200, spelling);
+    t.match(answer, /"id":"meta-llama\/Llama-3:free"/, spelling);
+  }
+  t.match(await ask("/v1/models/meta-llama%2FLlama-4"), /"message":"There is no model `meta-llama\/Llama-4`/);
+  const traps = [
+    ...[
+      "%2e%2e%2fadmin",
+      "..%2fadmin",
+      "..%2F..%2Fadmin",
+      "a%2F..%2F..%2Fadmin",
+      "a%2F.%2Fb",
+      "%2F",
+      "a%2F",
+      "%2Fa",
+      "a%2F%2Fb",
+    ],
+    ...["a%252Fb", "a%5C..%5Cb", "a%00", "a%20b", "a%2", "a%", "%C0%AF", "a%23b", "a%3Fb"],
+  ];
+  for (const trap of traps) {
+    const answer = await ask(`/v1/models/${trap}`);
+    t.equal(statusOf(answer), 404, trap);
+    t.match(answer, /"code":"not_found"/, `${trap}: no such path, not no such model`);
+  }
+  for (const path of ["/v1%2Fmodels/x", "/v1/models%2Fx"]) t.equal(statusOf(await ask(path)), 404, path);
+  const post = [`POST /v1/models/..%2Fchat%2Fcompletions HTTP/1.1`, `authorization: Bearer ${gateway.key}`];
+  t.equal(statusOf(await sendRaw(gateway.url, rawRequest(post, JSON.stringify(HELLO)), 100)), 404);
+  t.same(upstream.seen, []);
+});
+
 t.test("7: hop-by-hop fields, cookies and credentials cross neither way", async (t) => {
   const { gateway, upstream, post } = await setUp(t);
   upstream.answer = json(CHAT_ANSWER, 200, {

@@ -162,6 +162,51 @@ const scoped = fc
   .tuple(fc.constantFrom("allow", "deny"), selectors(1))
   .map(([effect, scope]) => `default ${effect} for ${scope}`);
 
+/** More headers than are looked up one by one. */
+export const HEADERS = Array.from({ length: 12 }, (_, i) => `x-${i}`);
+
+const header = fc.constantFrom(...HEADERS).map((name) => `header["${name}"]`);
+
+/** A comparison that model and key do not fix: few attributes, values that meet and values that are thresholds. */
+const openTest = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.tuple(header, fc.constantFrom("= a", "= b", "is set", "in [a, b]", "= c*")).map((p) => p.join(" ")),
+  },
+  { weight: 1, arbitrary: header.map((name) => `${name} != a`) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.constantFrom("n", "max_tokens"), order, fc.constantFrom("1", "2", "100", "16384"))
+      .map((p) => p.join(" ")),
+  },
+  fc.constantFrom(
+    "temperature > 0.5",
+    "not temperature <= 0.5",
+    "max_tokens is set",
+    'metadata["job"] = ml',
+    "hour in 22:00..06:00",
+  ),
+  fc.constantFrom(
+    "stream",
+    "not stream",
+    "stream = false",
+    "tools",
+    "ip in [10.0.0.0/8]",
+    "ip not in [::1, 2001:db8::/32]",
+  ),
+);
+
+/** A rule of few parts that look only at the request and the clock. */
+export const openRule: fc.Arbitrary<string> = fc
+  .tuple(
+    fc.constantFrom("deny", "deny", "allow", "shadow deny", "warn"),
+    fc.array(openTest, { minLength: 1, maxLength: 3 }),
+    fc.constantFrom("and", "and", "and", "or"),
+    fc.constantFrom("", "", " until 2026-11-21"),
+  )
+  .map(([effect, tests, op, until]) => `${effect} when ${tests.join(` ${op} `)}${until}`);
+
 export const LETS = [
   "let @list = [gpt-4, ml, dev]",
   "let @nets = [10.0.0.0/8, 2001:db8::/32]",

@@ -5,7 +5,7 @@ import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
 import { StatementCache } from "../../src/rules/parse.ts";
 import { renderText } from "../../src/rules/render.ts";
-import type { Call, Principal } from "../../src/types.ts";
+import type { Call, Principal, Target } from "../../src/types.ts";
 import { call, NOW_MS, principal, source, target } from "./samples.ts";
 
 const MODELS = ["gpt-4", "gpt-4o-mini", "claude-opus-4", "meta/llama-3:free"];
@@ -175,43 +175,35 @@ function rule(dice: Dice, index: number): Policy {
   };
 }
 
-interface Request {
-  readonly call: Call;
-  readonly principal: Principal;
+/** Part of a request, and what Cedar is told of it. */
+interface Part<Value> {
+  readonly value: Value;
   readonly context: Record<string, cedar.CedarValueJson>;
 }
 
-function request(dice: Dice): Request {
-  const [model, usd, ip, n, maxTokens] = [
-    dice.of(MODELS),
-    dice.of(PRICES),
-    dice.of(IPS),
-    dice.of([1, 2, 3]),
-    dice.of(TOKENS),
-  ];
+function caller(dice: Dice): Part<Principal> {
   const team = dice.below(3) === 0 ? undefined : dice.of(TEAMS);
-  const env = dice.below(3) === 0 ? undefined : dice.of(ENVS);
   const roles = ROLES.filter(() => dice.below(2) === 0);
+  const given = team === undefined ? {} : { team };
+  return { value: principal({ roles, ...given }), context: { roles, ...given } };
+}
+
+function served(dice: Dice): Part<Target> {
+  const [model, usd] = [dice.of(MODELS), dice.of(PRICES)];
+  return { value: target(model, usd), context: { model, price: usd * 1_000_000 } };
+}
+
+function asked(dice: Dice): Part<Partial<Call>> {
+  const [ip, n, maxTokens] = [dice.of(IPS), dice.of([1, 2, 3]), dice.of(TOKENS)];
+  const env = dice.below(3) === 0 ? undefined : dice.of(ENVS);
   const stream = dice.below(2) === 0;
   return {
-    call: call({
-      targets: [target(model, usd)],
-      ip,
-      n,
-      maxTokens,
-      stream,
-      headers: env === undefined ? {} : { "x-env": env },
-    }),
-    principal: principal({ roles, ...(team === undefined ? {} : { team }) }),
+    value: { ip, n, maxTokens, stream, headers: env === undefined ? {} : { "x-env": env } },
     context: {
-      model,
-      price: usd * 1_000_000,
       tokens: maxTokens,
       n,
       stream,
-      roles,
       ip: { __extn: { fn: "ip", arg: ip } },
-      ...(team === undefined ? {} : { team }),
       ...(env === undefined ? {} : { env }),
     },
   };
@@ -225,7 +217,10 @@ export interface CedarRun {
   readonly mismatch: string | null;
 }
 
-/** Compares decision and determining policies of `sets` random sets from a seed on, each for some requests. */
+/**
+ * Compares decision and determining policies of `sets` random sets from a seed on, each for some requests. The requests
+ * of a set are by two callers for two targets and go through one memo, so that most of them find it warm.
+ */
 export function compareWithCedar(seed: number, sets: number, requestsPerSet: number): CedarRun {
   let [compared, denied] = [0, 0];
   for (let at = seed; at < seed + sets; at += 1) {
@@ -241,9 +236,12 @@ export function compareWithCedar(seed: number, sets: number, requestsPerSet: num
     const { set, diagnostics } = build(snapshotOf([source(ours)]), { models: () => [] }, new StatementCache(), NOW_MS);
     if (set === null) return { compared, denied, mismatch: renderText(diagnostics) };
     const decide = createDecide(compileSet(set), 1);
+    const callers = [caller(dice), caller(dice)];
+    const targets = [served(dice), served(dice)];
     for (let i = 0; i < requestsPerSet; i += 1) {
-      const { call, principal, context } = request(dice);
-      const decision = decide(call, principal, () => NOW_MS);
+      const [by, of, how] = [dice.of(callers), dice.of(targets), asked(dice)];
+      const context = { ...by.context, ...of.context, ...how.context };
+      const decision = decide(call({ ...how.value, targets: [of.value] }), by.value, () => NOW_MS);
       const theirAnswer = askCedar(context);
       const found = decision.effect === "deny" ? decision.ruleIds.filter((id) => denies(policies, id)) : [];
       const [mine, yours] = [
@@ -272,7 +270,7 @@ function summary(effect: string, ids: readonly string[]): string {
   return `${effect} ${[...ids].sort().join(",")}`.trim();
 }
 
-function askCedar(context: Request["context"]): { decision: string; reason: readonly string[] } {
+function askCedar(context: Part<unknown>["context"]): { decision: string; reason: readonly string[] } {
   const answer = cedar.statefulIsAuthorized({
     principal: { type: "U", id: "u" },
     action: { type: "Action", id: "call" },

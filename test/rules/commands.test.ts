@@ -1,5 +1,7 @@
 // `tollgate test` and `tollgate explain`: what they print where, and how they exit.
 
+import { spawn } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { createCheckCommand } from "../../src/cli/check.ts";
@@ -7,7 +9,12 @@ import type { Command } from "../../src/cli/command.ts";
 import { createExplainCommand } from "../../src/cli/explain.ts";
 import { createTestCommand } from "../../src/cli/test.ts";
 import { type Ran, runIn } from "../support/cli.ts";
+import { until } from "../support/until.ts";
 import { CATALOGUE } from "./samples.ts";
+
+const ENTRY = join(import.meta.dirname, "..", "..", "src", "tollgate.cjs");
+/** A start takes half a second of CPU; machines that run tests are busy. */
+const START_MS = 20_000;
 
 const RULES = `version 1
 default allow
@@ -151,6 +158,47 @@ t.test("explain: JSON, other rules, and mistakes", async (t) => {
     "at=2027-01-31T22:30",
   ]);
   t.match(night, { code: 0, stdout: /^allow\n/ });
+});
+
+t.test("test --watch runs again on each change, without a terminal, and ends with the last exit code", async (t) => {
+  const cwd = t.testdir({ rules: { "a.rules": `${RULES}${TESTS}` } });
+  const file = join(cwd, "rules", "a.rules");
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    writeFileSync(file, `${RULES}${TESTS}`);
+    const child = spawn("/usr/bin/env", ["-i", process.execPath, ENTRY, "test", "--watch", "--json"], { cwd });
+    t.teardown(() => child.kill("SIGKILL"));
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk) => (stdout += chunk));
+    child.stderr.on("data", (chunk) => (stderr += chunk));
+    const runs = (): { ok: boolean }[] =>
+      stdout
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line));
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    await until("the first run", () => runs().length === 1, START_MS);
+    writeFileSync(file, `${RULES}${TESTS.replace("deny by dear", "allow")}`);
+    await until("the second", () => runs().length === 2);
+    if (signal === "SIGINT") {
+      rmSync(join(cwd, "rules"), { recursive: true });
+      await until("the directory is missed", () => runs().length === 3);
+      mkdirSync(join(cwd, "rules"));
+      writeFileSync(file, `${RULES}${TESTS}`);
+      await until("it is back", () => runs().at(-1)?.ok === true);
+    }
+    child.kill(signal);
+    t.equal(await ended, signal === "SIGINT" ? 0 : 2);
+    t.same(
+      runs()
+        .map(({ ok }) => ok)
+        .slice(0, 2),
+      [true, false],
+    );
+    t.match(
+      stderr,
+      /^1 test: 1 passed, 0 failed\nwaiting for a change; Ctrl-C ends\n\n== changed, \d\d:\d\d:\d\d\n1 test: 0 p/,
+    );
+  }
 });
 
 t.test("explain: what the request would be counted against", async (t) => {

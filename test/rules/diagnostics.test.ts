@@ -8,8 +8,8 @@ import { goldenFiles } from "../support/golden-file.ts";
 import { CATALOGUE, inlineReport, NOW_MS, report, source } from "./samples.ts";
 
 const GOLDEN = goldenFiles("rules", report);
-/** Codes about directories, not texts: load.test.ts has them. */
-const ELSEWHERE = new Set(["E218"]);
+/** Codes about directories and file names, not texts: watch.test.ts and tests.test.ts have them. */
+const ELSEWHERE = new Set(["E218", "E230"]);
 
 /** Rules kept on a team. */
 const INLINE = goldenFiles("inline", inlineReport);
@@ -77,4 +77,51 @@ t.test("GitHub annotations cannot be broken out of", async (t) => {
 
 t.test("control characters in a file do not reach the terminal", async (t) => {
   t.notMatch(report('default allow\ndeny team "\u001b[2J\u202e" dney\n'), /\p{Cc}(?<!\n)|\p{Cf}/u);
+});
+
+/** A workflow command as GitHub's runner reads it: properties up to the second `::`, then data, both unescaped. */
+function readCommand(line: string): { command: string; properties: Map<string, string>; data: string } {
+  const [, command = "", list = "", data = ""] = /^::(\w+) (.*?)::(.*)$/.exec(line) ?? [];
+  const unescapeData = (text: string): string =>
+    text.replaceAll("%0D", "\r").replaceAll("%0A", "\n").replaceAll("%25", "%");
+  const unescapeValue = (text: string): string => unescapeData(text.replaceAll("%3A", ":").replaceAll("%2C", ","));
+  const properties = list.split(",").map((pair): [string, string] => {
+    const at = pair.indexOf("=");
+    return [pair.slice(0, at), unescapeValue(pair.slice(at + 1))];
+  });
+  return { command, properties: new Map(properties), data: unescapeData(data) };
+}
+
+const LEVELS = { error: "error", warning: "warning", info: "notice" } as const;
+
+t.test("every report is what GitHub reads and what a language client takes", async (t) => {
+  for (const { name, input } of GOLDEN) {
+    const text = `# 😀\r\n${input}`;
+    const { diagnostics } = build(snapshotOf([source(text)]), CATALOGUE, new StatementCache(), NOW_MS);
+    const commands = renderGithub(diagnostics).split("\n").slice(0, -1).map(readCommand);
+    const clientSide = renderLsp(diagnostics);
+    t.same([commands.length, clientSide.length], [diagnostics.length, diagnostics.length], name);
+    const lines = text.split("\n");
+    for (const [i, { code, severity, message, help, source: of, span }] of diagnostics.entries()) {
+      const { command, properties, data } = commands[i] as ReturnType<typeof readCommand>;
+      t.equal(command, LEVELS[severity]);
+      t.equal(data, help === null ? message : `${message}: ${help}`);
+      t.equal(properties.get("title"), `tollgate ${code}`);
+      const number = (key: string): number => Number(properties.get(key));
+      const { range } = clientSide[i] as (typeof clientSide)[number];
+      if (of === null) {
+        t.same([...properties.keys()], ["title"]);
+        continue;
+      }
+      t.equal(properties.get("file"), of.label);
+      t.ok(number("line") >= 1 && number("endLine") >= number("line"), name);
+      // GitHub refuses columns of a span over several lines.
+      t.equal(properties.has("col"), number("line") === number("endLine"));
+      if (properties.has("col")) t.ok(number("col") >= 1 && number("endColumn") >= number("col"));
+      t.equal(range.start.line + 1, number("line"));
+      const offset = ({ line, character }: typeof range.start): number =>
+        lines.slice(0, line).reduce((sum, one) => sum + one.length + 1, 0) + character;
+      t.same([offset(range.start), offset(range.end)], [span.start, span.end], `${name} ${code}`);
+    }
+  }
 });

@@ -66,6 +66,22 @@ t.test("names that would not fit a header, or end a sentence, are written so tha
   t.notMatch(denial?.message, /\p{Cc}/u);
 });
 
+t.test(
+  "a rule that several teams keep is each one's own in what they are told, also where the request decides",
+  async (t) => {
+    const decide = decideBy("default allow\ndeny when stream unless role x\n");
+    const text = "deny when max_tokens > 10\ndeny when n > 1\n";
+    for (const team of ["ml", "search", "ml"]) {
+      const by = principal({ team, rules: { team: text } });
+      t.equal(decide(call({ maxTokens: 11 }), by).denial?.ruleId, `team:${team}:1`);
+      const all = decide(call({ maxTokens: 11, n: 2, stream: true }), by);
+      t.same(all.ruleIds, ["rules/a.rules:2", `team:${team}:1`, `team:${team}:2`], "the files' come first");
+    }
+    const by = principal({ team: "ml", org: "acme", rules: { org: text, team: text } });
+    t.same(decide(call({ maxTokens: 11 }), by).ruleIds, ["org:acme:1", "team:ml:1"]);
+  },
+);
+
 t.test("a text is read once for all who keep it, and each is named", async (t) => {
   const inline = new InlineRuleSets();
   const of = (team: string): Principal => principal({ team, rules: { team: "deny model gpt-4\n" } });

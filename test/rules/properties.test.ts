@@ -3,14 +3,15 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import t from "tap";
 import { build, snapshotOf } from "../../src/rules/build.ts";
+import type { CheckedSet } from "../../src/rules/checked.ts";
 import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
 import { interpret } from "../../src/rules/interpret.ts";
 import { StatementCache } from "../../src/rules/parse.ts";
 import { decisionOf } from "../../src/rules/verdict.ts";
 import type { Call, Decision, Principal, Target } from "../../src/types.ts";
-import { caller, callOf, moment, request, statements, targetList } from "./arbitrary.ts";
-import { CATALOGUE, checkedSet, NOW_MS, source } from "./samples.ts";
+import { caller, callOf, HEADERS, moment, openRule, request, statements, targetList } from "./arbitrary.ts";
+import { CATALOGUE, checkedSet, GPT4, NOW_MS, principal, source } from "./samples.ts";
 
 const RUNS = { numRuns: 400 };
 
@@ -32,8 +33,7 @@ function compiled(rules: readonly string[]): (call: Call, principal: Principal, 
   return (call, principal, nowMs) => decide(call, principal, () => nowMs);
 }
 
-function interpreted(rules: readonly string[], call: Call, principal: Principal, nowMs: number): Decision {
-  const set = checkedSet(`${rules.join("\n")}\n`);
+function walked(set: CheckedSet, call: Call, principal: Principal, nowMs: number): Decision {
   const factsOf = (target: Target) => ({ call, principal, target, nowMs });
   return decisionOf(
     call.targets.map((target) => interpret(set, factsOf(target))),
@@ -50,17 +50,23 @@ t.test("the compiled rules decide as the plain walk does, memo warm or cold", as
     fc.property(
       statements,
       targetList,
-      caller,
-      fc.array(fc.tuple(request, moment), { minLength: 1, maxLength: 3 }),
-      (rules, targets, by, asked) => {
+      fc.array(caller, { minLength: 1, maxLength: 2 }),
+      fc.array(fc.tuple(request, moment), { minLength: 1, maxLength: 4 }),
+      (rules, targets, callers, asked) => {
         const decide = compiled(rules);
+        const set = checkedSet(`${rules.join("\n")}\n`);
+        const choices = [targets, ...targets.map((one) => [one])];
         for (const [more, nowMs] of [...asked, ...asked]) {
-          const call = callOf(more, targets);
-          const found = decide(call, by, nowMs);
-          if (!isDeepStrictEqual({ ...found }, { ...interpreted(rules, call, by, nowMs) })) return false;
-          if (found.effect === "deny") denied += 1;
-          if (found.unknown.length > 0) open += 1;
-          if (found.quotas !== undefined) counted += 1;
+          for (const by of callers) {
+            for (const choice of choices) {
+              const call = callOf(more, choice);
+              const found = decide(call, by, nowMs);
+              if (!isDeepStrictEqual({ ...found }, { ...walked(set, call, by, nowMs) })) return false;
+              if (found.effect === "deny") denied += 1;
+              if (found.unknown.length > 0) open += 1;
+              if (found.quotas !== undefined) counted += 1;
+            }
+          }
         }
         return true;
       },
@@ -68,6 +74,27 @@ t.test("the compiled rules decide as the plain walk does, memo warm or cold", as
     RUNS,
   );
   t.ok(denied > 100 && open > 50 && counted > 60, `denied ${denied}, open ${open}, counted ${counted}`);
+});
+
+t.test("many rules that look at the same few attributes are all found, and only those that fire decide", async (t) => {
+  const few = fc.array(openRule, { minLength: 3, maxLength: 30 });
+  const sent = fc.dictionary(fc.constantFrom(...HEADERS), fc.constantFrom("a", "b", "c"), { maxKeys: 4 });
+  let quiet = 0;
+  fc.assert(
+    fc.property(few, fc.array(fc.tuple(request, sent, moment), { minLength: 4, maxLength: 4 }), (rules, asked) => {
+      const set = checkedSet(`default allow\n${rules.map((rule, i) => `${rule} as r${i}`).join("\n")}\n`);
+      const decide = createDecide(compileSet(set), 1);
+      const by = principal();
+      return asked.every(([more, headers, nowMs]) => {
+        const call = callOf({ ...more, headers }, [GPT4]);
+        const found = decide(call, by, () => nowMs);
+        if (found.ruleIds.length === 0) quiet += 1;
+        return isDeepStrictEqual({ ...found }, { ...walked(set, call, by, nowMs) });
+      });
+    }),
+    RUNS,
+  );
+  t.ok(quiet > 20, `${quiet} of ${RUNS.numRuns * 4} are quiet`);
 });
 
 t.test("the order of statements and how often they stand change nothing", async () => {

@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { BUDGET_ATTRIBUTES } from "../../plugins/budget/attributes.ts";
+import { loadConfig } from "../../src/config.ts";
+import { createCatalogue } from "../../src/llm/catalogue.ts";
+import { listedModels } from "../../src/llm/listed-models.ts";
 import { ATTRIBUTES } from "../../src/rules/attribute-table.ts";
 import { build } from "../../src/rules/build.ts";
 import { CODES } from "../../src/rules/diagnostics.ts";
@@ -57,15 +60,69 @@ t.test("the README lists every attribute and every code, with their own words", 
   for (const [code, meaning] of Object.entries(CODES)) t.ok(README.includes(`| ${code} | ${meaning} |`), code);
 });
 
-t.test("the shipped rules are clean and hold the rule of the brochure", async (t) => {
-  const snapshot = await readDirectory(RULES);
-  const more = [target("claude-haiku-4-5", 5), target("gpt-4o", 10), target("claude-opus-4-1", 75)];
-  const names = { models: () => [GPT4, MINI, ...more] };
-  const { diagnostics, set } = build(snapshot, names, new StatementCache(), NOW_MS);
-  t.same(diagnostics, []);
-  t.ok(set);
-  t.ok(snapshot.sources.some(({ text }) => text.split("\n").includes("deny model gpt-4 when price > 10")));
+/** The shipped files by name, as an edit leaves them. */
+type Edit = (files: Map<string, string>) => void;
+
+const BROCHURE = "deny model gpt-4 when price > 10";
+
+/** What people do to the shipped rules first. */
+const EDITS: Readonly<Record<string, Edit>> = {
+  nothing: () => undefined,
+  "the greeting's exception": (files) => change(files, "models.rules", BROCHURE, `${BROCHURE} unless key first-key`),
+  "another price": (files) => change(files, "models.rules", BROCHURE, "deny model gpt-4 when price > 100"),
+  "the rule taken out": (files) => change(files, "models.rules", `${BROCHURE}\n`, ""),
+  "a deny of what was served": (files) => change(files, "models.rules", BROCHURE, "deny model gpt-4o-mini"),
+  "all but one file": (files) => files.delete("teams.rules"),
+  "all models denied": (files) => change(files, "models.rules", "default allow", "default deny"),
+  "rules of one's own": (files) => files.set("models.rules", "default deny\nallow model gpt-4o-mini\n"),
+  "one file for all": (files) => files.clear() ?? files.set("mine.rules", "default allow\n"),
+  "other office hours": (files) => change(files, "teams.rules", "22:00..06:00", "09:00..17:00"),
+  "no id": (files) => change(files, "teams.rules", " as price-cap", ""),
+};
+
+function change(files: Map<string, string>, name: string, from: string, to: string): void {
+  const text = files.get(name) ?? "";
+  if (!text.includes(from)) throw new Error(`${name} has no ${from}`);
+  files.set(name, text.replace(from, to));
+}
+
+t.test("no first edit of the shipped rules is refused", async (t) => {
+  const { sources } = await readDirectory(RULES);
+  for (const [what, edit] of Object.entries(EDITS)) {
+    const files = new Map(sources.map(({ name, text }) => [name.replace("rules/", ""), text]));
+    edit(files);
+    const directory = t.testdir(Object.fromEntries(files));
+    const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0 };
+    const catalogue = { models: () => [GPT4, MINI], teams: () => ["ml", "id_ml"], keys: () => ["first-key"] };
+    t.match(await createRuleService({ directory, catalogue, clock }).load(), { ok: true }, what);
+  }
 });
+
+t.test(
+  "the shipped rules are clean wherever they are, their tests pass, and they hold the brochure's rule",
+  async (t) => {
+    const snapshot = await readDirectory(RULES);
+    const keys = [{ OPENAI_API_KEY: "x" }, { ANTHROPIC_API_KEY: "x" }, {}];
+    const teams = [[], ["first"], ["first", "interns"]];
+    for (const env of keys) {
+      const config = loadConfig({ cwd: t.testdir({}), env });
+      const catalogue = createCatalogue({ ...config, nowMs: NOW_MS });
+      for (const known of teams) {
+        const names = {
+          models: () => catalogue.models(),
+          providers: () => catalogue.providers(),
+          listedModels: () => listedModels(NOW_MS),
+          teams: () => known,
+        };
+        const { diagnostics, set, tests } = build(snapshot, names, new StatementCache(), NOW_MS);
+        t.same(diagnostics, [], Object.keys(env).join());
+        t.ok(set);
+        t.ok(tests.length >= 8);
+      }
+    }
+    t.ok(snapshot.sources.some(({ text }) => text.split("\n").includes(BROCHURE)));
+  },
+);
 
 t.test("the shipped rules serve a plain key's small models and deny gpt-4", async (t) => {
   const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0 };

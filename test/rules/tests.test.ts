@@ -186,6 +186,54 @@ t.test("a failing test keeps the rules before, and its repair brings the new one
   t.equal(service.decide(call(), principal()).effect, "deny");
 });
 
+const OWN = 'test "gpt-4" {\n  given model gpt-4\n  expect deny by dear\n}\n';
+const DEAR = "default allow\ndeny model gpt-4 as dear\n";
+
+t.test(
+  "a test in a `.test.rules` file warns and keeps no edit out, not even one that takes its rule away",
+  async (t) => {
+    const directory = t.testdir({ "a.rules": DEAR, "a.test.rules": OWN });
+    const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0 };
+    const service = createRuleService({ directory, catalogue: CATALOGUE, clock });
+    t.match(await service.load(), { ok: true, rules: 1, files: 2, report: "" });
+    writeFileSync(join(directory, "a.rules"), "default allow\n");
+    const { ok, generation, report } = await service.load();
+    t.match({ ok, generation }, { ok: true, generation: 2 });
+    t.match(report, /^warning\[E222\]: test "gpt-4" fails: expected deny by dear, got allow by /);
+    t.match(report, "no rule or `default` line has the id `dear`");
+    t.equal(service.decide(call(), principal()).effect, "allow");
+    writeFileSync(join(directory, "a.test.rules"), OWN.replace("expect", "expct"));
+    t.match(await service.load(), { ok: false, report: /^error/ }, "what cannot be read is refused there too");
+  },
+);
+
+t.test("a `.test.rules` file holds no rule: it might be taken for one that is in force", async (t) => {
+  const files = [source(DEAR), source(`version 1\ntimezone UTC\ndeny team ml\n${OWN}`, "rules/a.test.rules")];
+  const { set, diagnostics } = build(snapshotOf(files), CATALOGUE, new StatementCache(), NOW_MS);
+  t.equal(set, null);
+  t.match(diagnostics, [{ code: "E230", message: "a file that ends in `.test.rules` holds tests alone" }]);
+  t.equal(diagnostics.length, 1);
+});
+
+t.test("`failing_tests: warn` loads rules of which a test fails, and nothing else that is wrong", async (t) => {
+  const directory = t.testdir({ "a.rules": `${DEAR}${OWN}` });
+  const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0 };
+  const catalogue = { ...CATALOGUE, failingTests: "warn" as const };
+  const service = createRuleService({ directory, catalogue, clock });
+  await service.load();
+  writeFileSync(join(directory, "a.rules"), `${DEAR.replace("dear", "costly")}${OWN}`);
+  t.match(await service.load(), { ok: true, generation: 2, report: /^warning\[E222\]/ });
+  t.equal(service.decide(call(), principal()).denial?.ruleId, "costly");
+  writeFileSync(join(directory, "a.rules"), `${DEAR}${OWN}dney\n`);
+  t.match(await service.load(), { ok: false, generation: 2 });
+});
+
+t.test("what a test gives may be made up; only what is nearly a known name is told", async (t) => {
+  const test = (given: string): string => report(`${DEAR}test "x" {\n given ${given}\n expect deny by dear\n}\n`);
+  t.notMatch(test("model gpt-4, team night-shift, key spare, provider azure"), "W301");
+  t.match(test("model gpt-4, team serch"), /W301.*did you mean `search`/s);
+});
+
 t.test("warnings decide nothing and are told with the decision", async (t) => {
   const set = "default allow\nwarn when price > 10 as dear\nwarn when max_tokens > 8k as long\ndeny team ml\n";
   const directory = t.testdir({ "a.rules": set });

@@ -1,6 +1,7 @@
 // The service on real directories: loading, hot reload, and every way that a rules directory is known to change.
 import { execFileSync } from "node:child_process";
 import {
+  appendFileSync,
   chmodSync,
   mkdirSync,
   renameSync,
@@ -11,12 +12,12 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import t from "tap";
-import { createRuleService } from "../../src/rules/engine.ts";
-import type { RuleLoad, RuleService } from "../../src/rules/service.ts";
+import { createRuleService, type RuleServiceOptions } from "../../src/rules/engine.ts";
+import type { RuleKeeper, RuleLoad, RuleService } from "../../src/rules/service.ts";
 import type { Principal } from "../../src/types.ts";
-import { CATALOGUE, call, MINI, NOW_MS, principal } from "./samples.ts";
+import { CATALOGUE, call, MINI, NOW_MS, principal, target } from "./samples.ts";
 
 /** A change is seen by event within 0.2 s, else by the poll; nothing takes longer. */
 const DEADLINE_MS = 15_000;
@@ -24,7 +25,7 @@ const ALLOW = "default allow\n";
 const DENY = "default allow\ndeny model gpt-4\n";
 const BROKEN = "default allow\ndney model gpt-4\n";
 
-type Test = Pick<typeof t, "teardown">;
+type Test = Pick<typeof t, "teardown" | "match" | "ok">;
 
 /** A service on a directory, and its loads one by one. */
 class Bench {
@@ -343,4 +344,180 @@ t.test("a large set is loaded in slices, and decided by the rules before until i
   await loading;
   t.ok(turns > 5, `${turns} turns of the event loop`);
   t.equal(service.decide(call(), principal()).effect, "deny");
+});
+
+/** Edits one after the other; by the poll alone so many would take three of its intervals, 6 s, at least. */
+async function editsAreSeenByEvents(t: Pick<Test, "match" | "ok">, bench: Bench, file: string): Promise<void> {
+  const start = performance.now();
+  for (let i = 0; i < 4; i += 1) {
+    writeFileSync(file, `${DENY}deny team t${start}-${i}\n`);
+    t.match(await bench.next(), { ok: true, rules: 2 });
+  }
+  t.ok(performance.now() - start < 5_000, `${performance.now() - start} ms`);
+}
+
+t.test(
+  "events tell of edits: in the directory, in one that replaced it, in one that a link came to lead to",
+  async (t) => {
+    const root = t.testdir({ rules: { "a.rules": ALLOW }, next: { "a.rules": DENY }, linked: { "a.rules": ALLOW } });
+    const directory = join(root, "rules");
+    const bench = new Bench(t, directory);
+    await bench.start();
+    await editsAreSeenByEvents(t, bench, join(directory, "a.rules"));
+    renameSync(directory, join(root, "old"));
+    renameSync(join(root, "next"), directory);
+    t.match(await bench.next(), { ok: true, rules: 1 });
+    await editsAreSeenByEvents(t, bench, join(directory, "a.rules"));
+    renameSync(directory, join(root, "older"));
+    symlinkSync("linked", directory);
+    t.match(await bench.next(), { ok: true, rules: 0 });
+    await editsAreSeenByEvents(t, bench, join(root, "linked", "a.rules"));
+  },
+);
+
+t.test("where no event tells, the poll does: behind a link, and in a sub-directory", async (t) => {
+  const root = t.testdir({ elsewhere: { "a.rules": ALLOW }, rules: { sub: { "b.rules": "deny team ml\n" } } });
+  symlinkSync(join(root, "elsewhere", "a.rules"), join(root, "rules", "a.rules"));
+  const bench = new Bench(t, join(root, "rules"));
+  t.match(await bench.start(), { ok: true, files: 2, rules: 1 });
+  writeFileSync(join(root, "elsewhere", "a.rules"), DENY);
+  t.match(await bench.next(), { ok: true, rules: 2 });
+  writeFileSync(join(root, "rules", "sub", "b.rules"), "");
+  t.match(await bench.next(), { ok: true, rules: 1 });
+});
+
+t.test(
+  "a file that is written slowly is not loaded half, whether events tell of it or the poll finds it",
+  async (t) => {
+    const root = t.testdir({ elsewhere: { "b.rules": "" }, rules: { "a.rules": ALLOW } });
+    symlinkSync(join(root, "elsewhere", "b.rules"), join(root, "rules", "b.rules"));
+    const bench = new Bench(t, join(root, "rules"));
+    await bench.start();
+    // Longer than the poll's interval; each part of it is a good file.
+    const pieces = Array.from({ length: 150 }, (_, i) => `deny team t${i}\n`);
+    for (const [file, count] of [
+      [join(root, "elsewhere", "b.rules"), 150] as const,
+      [join(root, "rules", "c.rules"), 25] as const,
+    ]) {
+      writeFileSync(file, "");
+      for (const piece of pieces.slice(0, count)) {
+        appendFileSync(file, piece);
+        await new Promise((resolve) => setTimeout(resolve, 15));
+      }
+      t.match(await bench.next(), { ok: true, rules: count === 150 ? 150 : 175 }, "whole");
+      t.equal(bench.told, 0, "and once");
+    }
+  },
+);
+
+t.test("a file that vanishes for a moment is not missed; one that stays away is, and may return", async (t) => {
+  const directory = t.testdir({ "a.rules": ALLOW, "b.rules": "deny team ml\n" });
+  const file = join(directory, "b.rules");
+  const bench = new Bench(t, directory);
+  await bench.start();
+  for (let i = 0; i < 5; i += 1) {
+    renameSync(file, `${file}~`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    writeFileSync(file, `deny team ml\ndeny team t${i}\n`);
+    t.match(await bench.next(), { ok: true, files: 2, rules: 2 });
+  }
+  t.equal(bench.service.generation, 6);
+  unlinkSync(file);
+  t.match(await bench.next(), { ok: true, files: 1, rules: 0 });
+  writeFileSync(file, "deny team ml\n");
+  t.match(await bench.next(), { ok: true, files: 2, rules: 1 });
+});
+
+/** A service that keeps its sets in a place that outlives it, as a database does. */
+function restarted(directory: string, kept: { set: Kept | null }, more: Partial<RuleServiceOptions> = {}) {
+  const logged: string[] = [];
+  const keeper: RuleKeeper = {
+    keep: (set) => {
+      kept.set = { ...set, keptMs: NOW_MS };
+    },
+    kept: () => kept.set,
+  };
+  const clock = { nowMs: () => NOW_MS + 1, monotonicMs: () => 0 };
+  const log = { error: (_fields: object, message: string) => logged.push(message) };
+  return { service: createRuleService({ directory, catalogue: CATALOGUE, clock, keeper, log, ...more }), logged };
+}
+
+type Kept = NonNullable<ReturnType<RuleKeeper["kept"]>>;
+
+t.test("broken files at a start: the last good set is in force and marked stale, until a good load", async (t) => {
+  const directory = t.testdir({ "a.rules": DENY, "b.rules": "deny team ml as no-ml\n" });
+  const kept = { set: null };
+  const before = await restarted(directory, kept).service.load();
+  writeFileSync(join(directory, "a.rules"), BROKEN);
+  const { service } = restarted(directory, kept);
+  const load = await service.load();
+  t.match(load, { ok: false, changed: true, generation: 1, hash: before.hash, files: 2, rules: 2 });
+  t.match(load.report, /error\[E102\]: unknown effect `dney`/);
+  t.equal(service.decide(call({ targets: [MINI] }), principal()).effect, "allow");
+  t.equal(service.decide(call(), principal()).denial?.ruleId, `${basename(directory)}/a.rules:2`, "ids as they were");
+  t.match(service.status(), {
+    generation: 1,
+    hash: before.hash,
+    stale: true,
+    keptMs: NOW_MS,
+    loadedMs: NOW_MS + 1,
+    lastFailure: { atMs: NOW_MS + 1, report: load.report },
+  });
+  t.match(await service.load(), { ok: false, changed: false, generation: 1 }, "asked again, it says the same");
+  writeFileSync(join(directory, "a.rules"), ALLOW);
+  t.match(await service.load(), { ok: true, generation: 2, files: 2, rules: 1 });
+  t.match(service.status(), { stale: false, keptMs: null, lastFailure: null });
+  writeFileSync(join(directory, "a.rules"), BROKEN);
+  await service.load();
+  t.match(service.status(), { generation: 2, stale: true, keptMs: null }, "stale, but of this start");
+  t.match(
+    await restarted(directory, kept).service.load(),
+    { ok: false, generation: 1, rules: 1 },
+    "the newest good one",
+  );
+});
+
+t.test("broken files at a start: nothing is in force where there is no last good set that can be used", async (t) => {
+  const directory = t.testdir({ "a.rules": "default allow\ndeny model gpt-4 as x\n" });
+  const kept: { set: Kept | null } = { set: null };
+  writeFileSync(join(directory, "a.rules"), BROKEN);
+  const refused = async (more: Partial<RuleServiceOptions> = {}): Promise<string> => {
+    const { service, logged } = restarted(directory, kept, more);
+    const { ok, generation, report } = await service.load();
+    t.match({ ok, generation }, { ok: false, generation: 0 });
+    t.equal(service.decide(call(), principal()).denial?.code, "policy_error");
+    t.match(service.status(), { stale: false, loadedMs: null });
+    return `${report}${logged.join()}`;
+  };
+  t.notMatch(await refused(), "last good", "never a good load");
+
+  const dear = 'default allow\ndeny when price > 10 as dear\ntest "x" {\n given model gpt-4\n expect deny by dear\n}\n';
+  writeFileSync(join(directory, "a.rules"), dear);
+  t.match(await restarted(directory, kept).service.load(), { ok: true });
+  writeFileSync(join(directory, "a.rules"), BROKEN);
+  t.notMatch(await refused({ onBrokenStart: "refuse" }), "last good");
+  const cheaper = { models: () => [target("gpt-4", 1)] };
+  t.match(
+    await refused({ catalogue: cheaper }),
+    /dney(?:.|\n)*the last good rules, kept 2026-11-21T12:00:00.000Z, cannot be used either:\n\nerror\[E222\]/,
+    "the catalogue has changed",
+  );
+  const good = kept.set as unknown as Kept;
+  kept.set = { ...good, files: [{ name: "rules/a.rules", text: "default allow\n" }] };
+  t.match(await refused(), "cannot be read", "what is kept is not what was kept");
+  kept.set = good;
+  t.match((await restarted(directory, kept).service.load()).generation, 1, "and else it can");
+});
+
+t.test("rules that cannot be kept are in force all the same, and the log says so", async (t) => {
+  const broken = (): never => {
+    throw new Error("the disk is full");
+  };
+  const { service, logged } = restarted(
+    t.testdir({ "a.rules": DENY }),
+    { set: null },
+    { keeper: { keep: broken, kept: broken } },
+  );
+  t.match(await service.load(), { ok: true, generation: 1 });
+  t.same(logged, ["the rules in force could not be kept for a restart with broken files"]);
 });

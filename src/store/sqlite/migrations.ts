@@ -165,6 +165,14 @@ const STEPS: readonly string[] = [
     WHERE requests.rule_ids IS NOT NULL OR requests.shadow_ids IS NOT NULL
     GROUP BY 1, 2;
   `,
+  `
+  CREATE TABLE kept_rules (
+    directory TEXT NOT NULL PRIMARY KEY, -- absolute path of the rules directory
+    hash TEXT NOT NULL,
+    kept_ms INTEGER NOT NULL,
+    files TEXT NOT NULL -- a JSON array of {name, text}
+  ) STRICT, WITHOUT ROWID;
+  `,
   ACCOUNT_MODEL,
 ];
 

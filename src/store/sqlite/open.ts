@@ -16,6 +16,7 @@ import { Recoveries } from "./recoveries.ts";
 import { RequestHistory } from "./request-history.ts";
 import { Requests } from "./requests.ts";
 import { RuleHitTable } from "./rule-hits.ts";
+import { SqliteRules } from "./rules.ts";
 
 /** How long a write may wait for another process's lock, blocking the event loop. */
 const BUSY_TIMEOUT_MS = 250;
@@ -79,6 +80,7 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
       find: (id, receivedMs) => history.find(id, receivedMs),
       ruleHits: (sinceMs) => hits.since(sinceMs),
     },
+    rules: new SqliteRules(db, clock),
     close: () => {
       if (closing === null) accounts.close();
       const leave = processes.isEntered ? () => ledger.leave() : null;

@@ -13,7 +13,10 @@ interface Line {
 }
 
 /** The plugin on a service that loads as told; `later` is what a change comes to. */
-function setUp(first: RuleLoad): { hooks: PluginHooks; lines: Line[]; later: (load: RuleLoad) => void } {
+function setUp(
+  first: RuleLoad,
+  keptMs: number | null = null,
+): { hooks: PluginHooks; lines: Line[]; later: (load: RuleLoad) => void } {
   const lines: Line[] = [];
   const say = (level: string) => (fields: object, message: string) => lines.push({ level, fields, message });
   let onLoad: (load: RuleLoad) => void = () => t.fail("not watched yet");
@@ -26,6 +29,7 @@ function setUp(first: RuleLoad): { hooks: PluginHooks; lines: Line[]; later: (lo
     watch: (_signal, told) => {
       onLoad = told;
     },
+    status: () => ({ ...LOAD, loadedMs: 0, stale: keptMs !== null, keptMs, lastFailure: null }),
     decide: (asked) => ({
       effect: "allow",
       targets: asked.targets,
@@ -63,6 +67,21 @@ t.test("each load is logged: good, with warnings, broken", async (t) => {
     { level: "warn", fields: { report: "warning[W301]: …" }, message: "rules loaded with warnings: generation 2" },
     { level: "error", fields: { report: "error[E102]: …" }, message: "rules not loaded: keeping generation 2" },
   ]);
+});
+
+t.test("the last good rules in place of broken files start the gateway, and the log shouts", async (t) => {
+  const broken = { ...LOAD, ok: false, report: "error[E102]: …" };
+  const { hooks, lines, later } = setUp(broken, Date.parse("2026-11-20T08:00:00Z"));
+  await hooks.start?.(new AbortController().signal);
+  t.match(lines, [
+    {
+      level: "error",
+      fields: { generation: 1, hash: LOAD.hash, kept: "2026-11-20T08:00:00.000Z", report: broken.report },
+      message: /^THE RULE FILES ARE BROKEN: .*kept 2026-11-20T08:00:00.000Z$/,
+    },
+  ]);
+  later({ ...LOAD, generation: 2 });
+  t.match(lines[1], { level: "info", message: "rules loaded: generation 2" });
 });
 
 t.test("a call is decided by the rules", async (t) => {
