@@ -51,7 +51,7 @@ export function databaseExists({ database }: StoreConfig): boolean {
 export function loadPepper(
   config: StoreConfig,
   env: Readonly<Record<string, string | undefined>>,
-  accounts: Pick<AccountStore, "listKeys">,
+  accounts: Pick<AccountStore, "hasKeys" | "listKeys">,
 ): Buffer {
   const given = env.TOLLGATE_PEPPER;
   if (given !== undefined && given !== "") return decode(given, "the environment variable TOLLGATE_PEPPER");
@@ -69,10 +69,10 @@ function sqlitePath(database: string): string {
   throw new SetupError("Postgres is not in this version: write `database: sqlite:FILE`");
 }
 
-function makeFor(accounts: Pick<AccountStore, "listKeys">, file: string): string {
-  const keys = accounts.listKeys().length;
+function makeFor(accounts: Pick<AccountStore, "hasKeys" | "listKeys">, file: string): string {
+  const hasKeys = accounts.hasKeys();
   // Read again: another process may have made the file, and then a key, since it was found missing.
-  if (keys > 0) return readIfThere(file) ?? refuseToReplace(file, keys);
+  if (hasKeys) return readIfThere(file) ?? refuseToReplace(file, accounts.listKeys().length);
   return create(file) ?? readFileSync(file, "utf8");
 }
 

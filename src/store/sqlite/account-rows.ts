@@ -6,6 +6,8 @@ import type { KeyListing, KeyRow, KeyStatus } from "../store.ts";
 
 /** A row of `keys`. */
 export interface StoredKey extends Subject {
+  /** A JSON object; left out of a row to insert. */
+  readonly settings?: string;
   readonly hash: Buffer;
   readonly prefix: string;
   readonly last_four: string;
@@ -22,21 +24,18 @@ export interface StoredKey extends Subject {
   readonly rules: string | null;
 }
 
-/** A row of `keys`, with its team, that one's organisation, and its user. `settings` are JSON objects. */
+/** A row of `keys`, with its team's alias. */
 export interface FoundKey extends StoredKey {
-  readonly settings: string;
-  readonly user_alias: string | null;
-  readonly user_status: string | null;
-  readonly user_settings: string | null;
-  readonly team_status: string | null;
-  readonly team_settings: string | null;
-  readonly org_status: string | null;
-  readonly org_settings: string | null;
   readonly team_alias: string | null;
-  readonly team_rules: string | null;
-  readonly org_id: string | null;
-  readonly org_alias: string | null;
-  readonly org_rules: string | null;
+}
+
+/** A row of what a key belongs to; of an organisation, a team or a user. */
+export interface OwnerRow extends Subject {
+  readonly status: string;
+  /** A JSON object. */
+  readonly settings: string;
+  readonly rules?: string | null;
+  readonly org_id?: string | null;
 }
 
 /** A row of `teams`, with its organisation's alias. */
@@ -78,13 +77,20 @@ export function toListing(key: FoundKey, budgets: readonly Budget[]): KeyListing
 }
 
 /** Whose key it is, with the rules that apply to its requests. */
-export function toPrincipal(key: FoundKey, budgets: readonly Budget[], rules: readonly InlineRules[]): Principal {
+export function toPrincipal(
+  key: StoredKey,
+  owners: readonly Owner[],
+  budgets: readonly Budget[],
+  rules: readonly InlineRules[],
+): Principal {
+  const subject = (scope: Owner["scope"]): Subject | null =>
+    owners.find((owner) => owner.scope === scope)?.subject ?? null;
   return Object.freeze({
     key: Object.freeze({ id: key.id, alias: key.alias }),
     keyCreatedMs: key.created_ms,
-    team: teamOf(key),
-    org: orgOf(key),
-    user: userOf(key),
+    team: subject("team"),
+    org: subject("org"),
+    user: subject("user"),
     roles: Object.freeze(JSON.parse(key.roles) as string[]),
     tags: Object.freeze(JSON.parse(key.tags) as string[]),
     budgets: Object.freeze(budgets),
@@ -98,39 +104,24 @@ export interface Owner {
   readonly subject: Subject;
   /** In the rule language; null for none. */
   readonly rules: string | null;
-  readonly status: string | null;
+  readonly status: string;
   readonly settings: Fields;
 }
 
-/** The key, its team, its user, its organisation, as far as it has them. */
-export function ownersOf(key: FoundKey): readonly Owner[] {
-  const own = Object.freeze({ id: key.id, alias: key.alias });
-  const owner = (
-    scope: Owner["scope"],
-    subject: Subject | null,
-    rules: string | null,
-    more: readonly (string | null)[],
-  ) =>
-    subject === null
-      ? []
-      : [{ scope, subject, rules, status: more[0] ?? null, settings: JSON.parse(more[1] ?? "{}") as Fields }];
-  return [
-    ...owner("key", own, key.rules, [key.status, key.settings]),
-    ...owner("team", teamOf(key), key.team_rules, [key.team_status, key.team_settings]),
-    ...owner("user", userOf(key), null, [key.user_status, key.user_settings]),
-    ...owner("org", orgOf(key), key.org_rules, [key.org_status, key.org_settings]),
-  ];
+/** The row as an owner. */
+export function toOwner(scope: Owner["scope"], row: OwnerRow): Owner {
+  const subject = Object.freeze({ id: row.id, alias: row.alias });
+  const settings = row.settings === "{}" ? NO_FIELDS : (JSON.parse(row.settings) as Fields);
+  return { scope, subject, rules: row.rules ?? null, status: row.status, settings };
 }
 
-function userOf(key: FoundKey): Subject | null {
-  return key.user_id === null ? null : Object.freeze({ id: key.user_id, alias: key.user_alias ?? key.user_id });
-}
+const NO_FIELDS: Fields = Object.freeze({});
 
 function teamOf(key: FoundKey): Subject | null {
   return key.team_id === null ? null : Object.freeze({ id: key.team_id, alias: key.team_alias ?? key.team_id });
 }
 
-/** The organisation of a team, or of a key's team. */
+/** The organisation of a team. */
 export function orgOf({ org_id, org_alias }: Pick<StoredTeam, "org_id" | "org_alias">): Subject | null {
   return org_id === null ? null : Object.freeze({ id: org_id, alias: org_alias ?? org_id });
 }

@@ -117,6 +117,7 @@ export const ACCOUNT_MODEL = `
   CREATE UNIQUE INDEX users_alias ON users (alias) WHERE deleted_ms IS NULL;
   CREATE UNIQUE INDEX access_groups_alias ON access_groups (alias) WHERE deleted_ms IS NULL;
   CREATE UNIQUE INDEX keys_alias ON keys (alias) WHERE deleted_ms IS NULL;
+  CREATE INDEX keys_live ON keys (seq) WHERE deleted_ms IS NULL; -- numbered pages pass over its entries
   CREATE INDEX keys_team ON keys (team_id) WHERE team_id IS NOT NULL;
   CREATE INDEX keys_user ON keys (user_id) WHERE user_id IS NOT NULL;
 

@@ -32,13 +32,7 @@ import { assertFits, InlineRuleTexts } from "./inline-rules.ts";
 import { KeyLookups } from "./key-lookups.ts";
 import { LastUsed } from "./last-used.ts";
 
-const KEYS = `
-  SELECT keys.*, users.alias AS user_alias, users.status AS user_status, users.settings AS user_settings,
-    teams.alias AS team_alias, teams.status AS team_status, teams.settings AS team_settings, teams.rules AS team_rules,
-    organizations.id AS org_id, organizations.alias AS org_alias, organizations.status AS org_status,
-    organizations.settings AS org_settings, organizations.rules AS org_rules
-  FROM keys LEFT JOIN users ON users.id = keys.user_id LEFT JOIN teams ON teams.id = keys.team_id
-    LEFT JOIN organizations ON organizations.id = teams.org_id`;
+const KEYS = "SELECT keys.*, teams.alias AS team_alias FROM keys LEFT JOIN teams ON teams.id = keys.team_id";
 const TEAMS = `
   SELECT teams.*, organizations.alias AS org_alias
   FROM teams LEFT JOIN organizations ON organizations.id = teams.org_id`;
@@ -72,8 +66,8 @@ export class SqliteAccounts implements AccountStore {
   readonly #rules: InlineRuleTexts;
   readonly #lookups: KeyLookups;
   readonly #lastUsed: LastUsed;
-  readonly #keyByHash: Database.Statement<[Buffer], FoundKey>;
-  readonly #keyInGrace: Database.Statement<[Buffer], FoundKey & { readonly until_ms: number }>;
+  readonly #keyByHash: Database.Statement<[Buffer], StoredKey>;
+  readonly #keyInGrace: Database.Statement<[Buffer], StoredKey & { readonly until_ms: number }>;
   readonly #keyByName: Database.Statement<[string, string, string], FoundKey>;
   readonly #teamByName: Database.Statement<[string, string, string], StoredTeam>;
   readonly #orgByName: Database.Statement<[string, string, string], StoredOrg>;
@@ -87,10 +81,10 @@ export class SqliteAccounts implements AccountStore {
     this.#lastUsed = new LastUsed(db);
     const named = (table: string): string =>
       `WHERE ${table}.deleted_ms IS NULL AND (${table}.id = ? OR ${table}.alias = ?) ORDER BY ${table}.id = ? DESC`;
-    this.#keyByHash = db.prepare(`${KEYS} WHERE keys.hash = ?`);
-    this.#keyInGrace = db.prepare(
-      `SELECT * FROM (${KEYS}) AS found JOIN grace_secrets ON grace_secrets.key_id = found.id WHERE grace_secrets.hash = ?`,
-    );
+    this.#keyByHash = db.prepare("SELECT * FROM keys WHERE hash = ?");
+    this.#keyInGrace = db.prepare(`
+      SELECT keys.*, grace_secrets.until_ms FROM grace_secrets JOIN keys ON keys.id = grace_secrets.key_id
+      WHERE grace_secrets.hash = ?`);
     this.#keyByName = db.prepare(`${KEYS} ${named("keys")}`);
     this.#teamByName = db.prepare(`${TEAMS} ${named("teams")}`);
     this.#orgByName = db.prepare(`SELECT * FROM organizations ${named("organizations")}`);

@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import { formatUsd, parseUsd } from "../../money.ts";
 import type { Budget, BudgetWindow, Subject } from "../../types.ts";
 import { type NewBudget, StoreError } from "../store.ts";
-import { type FoundKey, newId, ownersOf } from "./account-rows.ts";
+import { newId, type Owner } from "./account-rows.ts";
 
 export type BudgetScope = Budget["scope"];
 
@@ -26,7 +26,14 @@ const SET = `
   ON CONFLICT (subject_id, scope, win) DO UPDATE SET limit_nano_usd = excluded.limit_nano_usd
   RETURNING id, win, limit_nano_usd`;
 const OF = "SELECT id, win, limit_nano_usd FROM budgets WHERE subject_id = ? AND scope = ? ORDER BY rowid";
+const OF_MANY = `
+  SELECT id, scope, subject_id, win, limit_nano_usd FROM budgets WHERE subject_id IN (?, ?, ?, ?) ORDER BY rowid`;
 const CALENDAR: ReadonlySet<string> = new Set<BudgetWindow>(["day", "week", "month", "year", "total"]);
+
+interface OwnedBudget extends StoredBudget {
+  readonly scope: BudgetScope;
+  readonly subject_id: string;
+}
 
 interface StoredBudget {
   readonly id: string;
@@ -34,16 +41,24 @@ interface StoredBudget {
   readonly limit_nano_usd: bigint;
 }
 
+/** A key's budgets, its owners' among them, in the owners' order. */
+export interface OwnersBudgets {
+  readonly calendar: readonly Budget[];
+  readonly lengths: ReadonlyMap<BudgetScope, readonly LengthBudget[]>;
+}
+
 /** The budgets table. What writes runs inside the caller's transaction. */
 export class Budgets {
   readonly #db: Database.Database;
   readonly #set: Database.Statement<[string, string, string, string, bigint], StoredBudget>;
   readonly #of: Database.Statement<[string, string], StoredBudget>;
+  readonly #ofMany: Database.Statement<(string | null)[], OwnedBudget>;
 
   constructor(db: Database.Database) {
     this.#db = db;
     this.#set = db.prepare<[string, string, string, string, bigint], StoredBudget>(SET).safeIntegers();
     this.#of = db.prepare<[string, string], StoredBudget>(OF).safeIntegers();
+    this.#ofMany = db.prepare<(string | null)[], OwnedBudget>(OF_MANY).safeIntegers();
   }
 
   /** Sets the subject's budget for that window; one that was there keeps its id. `out_of_range`. */
@@ -77,15 +92,20 @@ export class Budgets {
     return this.#of.all(id, scope).map(toField);
   }
 
-  /** The subject's own budgets on lengths of time, oldest first. */
-  lengthsOf(scope: BudgetScope, id: string): readonly LengthBudget[] {
-    const all = this.#of.all(id, scope).filter(({ win }) => !CALENDAR.has(win));
-    return all.map((row) => ({ id: row.id, ...toField(row) }));
-  }
-
-  /** All calendar budgets that a key's requests are charged to: its own, its team's, its user's, its organisation's. */
-  ofKey(key: FoundKey): readonly Budget[] {
-    return ownersOf(key).flatMap(({ scope, subject }) => this.of(scope, subject));
+  /** All budgets that a key's requests are charged to: its own, its team's, its user's, its organisation's. */
+  ofOwners(owners: readonly Owner[]): OwnersBudgets {
+    const [a = null, b = null, c = null, d = null] = owners.map(({ subject }) => subject.id);
+    const rows = this.#ofMany.all(a, b, c, d);
+    const lengths = new Map<BudgetScope, LengthBudget[]>();
+    const calendar: Budget[] = [];
+    for (const { scope, subject } of rows.length === 0 ? [] : owners) {
+      for (const row of rows) {
+        if (row.scope !== scope || row.subject_id !== subject.id) continue;
+        if (CALENDAR.has(row.win)) calendar.push(toBudget(row, scope, subject));
+        else lengths.set(scope, [...(lengths.get(scope) ?? []), { id: row.id, ...toField(row) }]);
+      }
+    }
+    return { calendar, lengths };
   }
 
   #put(scope: BudgetScope, id: string, window: string, limitNanoUsd: bigint): StoredBudget {

@@ -17,7 +17,9 @@ export function listSql(kind: AccountKind, query: ListQuery): Sql {
     parts.push(`${order} > (SELECT ${order} FROM ${name} WHERE id = ?)`);
     values.push(query.after);
   }
-  const text = `SELECT * FROM ${name} WHERE ${parts.join(" AND ")} ORDER BY ${order} LIMIT ? OFFSET ?`;
+  // What is passed over is an entry of an index, not a row.
+  const page = `SELECT seq FROM ${name} WHERE ${parts.join(" AND ")} ORDER BY ${order} LIMIT ? OFFSET ?`;
+  const text = `SELECT * FROM ${name} WHERE seq IN (${page}) ORDER BY ${order}`;
   return { text, values: [...values, query.limit + 1, query.skip ?? 0] };
 }
 

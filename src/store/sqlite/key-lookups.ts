@@ -5,7 +5,7 @@ import { formatUsd, parseUsd } from "../../money.ts";
 import type { Budget, InlineRules } from "../../types.ts";
 import type { Fields } from "../directory.ts";
 import type { KeyLookup } from "../store.ts";
-import { type FoundKey, type Owner, ownersOf, toPrincipal } from "./account-rows.ts";
+import { type Owner, type OwnerRow, type StoredKey, toOwner, toPrincipal } from "./account-rows.ts";
 import type { Budgets, LengthBudget } from "./budgets.ts";
 
 /** From the widest to the narrowest: the order in which a caller is told what denies. */
@@ -14,39 +14,58 @@ const RULE_ORDER = ["org", "user", "team", "key"] as const satisfies readonly In
 /** Makes look-ups of rows. */
 export class KeyLookups {
   readonly #budgets: Budgets;
+  readonly #team: Database.Statement<[string], OwnerRow>;
+  readonly #user: Database.Statement<[string], OwnerRow>;
+  readonly #org: Database.Statement<[string], OwnerRow>;
   readonly #nowMs: () => number;
   readonly #groups: Database.Statement<[string], { readonly alias: string; readonly settings: string }>;
 
   constructor(db: Database.Database, budgets: Budgets, nowMs: () => number) {
     this.#budgets = budgets;
     this.#nowMs = nowMs;
+    // One row each by its index: four such look-ups take half the time of one query that joins them.
+    this.#team = db.prepare("SELECT id, alias, status, settings, rules, org_id FROM teams WHERE id = ?");
+    this.#user = db.prepare("SELECT id, alias, status, settings FROM users WHERE id = ?");
+    this.#org = db.prepare("SELECT id, alias, status, settings, rules FROM organizations WHERE id = ?");
     this.#groups = db.prepare(
       "SELECT alias, settings FROM access_groups WHERE deleted_ms IS NULL AND alias IN (SELECT value FROM json_each(?))",
     );
   }
 
   /** The look-up as it is now. */
-  of(key: FoundKey): KeyLookup {
-    const owners = ownersOf(key);
+  of(key: StoredKey): KeyLookup {
+    const owners = this.#ownersOf(key);
+    const budgets = this.#budgets.ofOwners(owners);
     const raise = raiseOf(owners[0]?.settings ?? {}, this.#nowMs());
     const rules = RULE_ORDER.flatMap((scope) => owners.filter((owner) => owner.scope === scope)).flatMap((owner) =>
-      this.#rulesOf(owner, raise.nanoUsd),
+      this.#rulesOf(owner, budgets.lengths.get(owner.scope) ?? [], raise.nanoUsd),
     );
-    const budgets = raised(this.#budgets.ofKey(key), raise.nanoUsd);
     return {
       status: key.status,
       expiresMs: key.expires_ms,
-      principal: toPrincipal(key, budgets, rules),
+      principal: toPrincipal(key, owners, raised(budgets.calendar, raise.nanoUsd), rules),
       allowedRoutes: (owners[0]?.settings.allowedRoutes ?? []) as readonly string[],
       blockedBy: blockOf(owners),
       staleMs: raise.endsMs,
     };
   }
 
+  /** The key, its team, its user, its organisation, as far as it has them. */
+  #ownersOf(key: StoredKey): readonly Owner[] {
+    const owners = [toOwner("key", { ...key, settings: key.settings ?? "{}" })];
+    const team = key.team_id === null ? undefined : this.#team.get(key.team_id);
+    const user = key.user_id === null ? undefined : this.#user.get(key.user_id);
+    const orgId = team?.org_id ?? null;
+    const org = orgId === null ? undefined : this.#org.get(orgId);
+    if (team !== undefined) owners.push(toOwner("team", team));
+    if (user !== undefined) owners.push(toOwner("user", user));
+    if (org !== undefined) owners.push(toOwner("org", org));
+    return owners;
+  }
+
   /** What was written as rules, then what the fields come to. */
-  #rulesOf(owner: Owner, raiseNanoUsd: bigint): InlineRules[] {
+  #rulesOf(owner: Owner, lengthBudgets: readonly LengthBudget[], raiseNanoUsd: bigint): InlineRules[] {
     const { scope, subject, settings } = owner;
-    const lengthBudgets = this.#budgets.lengthsOf(scope, subject.id);
     const own = scope === "key" ? raisedLengths(lengthBudgets, raiseNanoUsd) : lengthBudgets;
     const text = policyText(settings, { groups: this.#groupsIn(settings), lengthBudgets: own });
     return [owner.rules, text].flatMap((each) =>
@@ -86,7 +105,7 @@ function raisedLengths(budgets: readonly LengthBudget[], byNanoUsd: bigint): rea
 
 function blockOf(owners: readonly Owner[]): KeyLookup["blockedBy"] {
   for (const { scope, status } of owners) {
-    if (scope !== "key" && status !== null && status !== "active") return { kind: scope, status };
+    if (scope !== "key" && status !== "active") return { kind: scope, status };
   }
   return null;
 }
