@@ -201,6 +201,12 @@ export class Accounts {
     return storeErrors(kind, () => this.directory.members(kind, object.id, { after, limit }));
   }
 
+  /** Whose requests the caller may see: its own, and those of the teams and organisations it is an admin of; null: all. */
+  async requestsWithin(actor: Actor): Promise<Within | null> {
+    const caller = await this.caller(actor);
+    return caller.role === "admin" || caller.role === "viewer" ? null : ownPlaces(caller, "key");
+  }
+
   /** Who changed what. For proxy admins and their viewers. */
   async audit(actor: Actor, query: AuditQuery): Promise<readonly AuditEntry[]> {
     const caller = await this.caller(actor);

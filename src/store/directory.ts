@@ -196,8 +196,10 @@ export interface Directory {
   /** Where a user is a member. */
   membershipsOf(userId: string): Promise<readonly Membership[]>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
+  /** The ids of the object's budgets, in the order of its field. Their counters are called by them. */
+  budgetIds(kind: AccountKind, id: string): Promise<readonly string[]>;
   /**
-   * What was spent of the object's budgets is forgotten: their counters begin anew.
+   * What was spent of the object's budgets is forgotten: their counters begin anew, and so does `RequestStore.spend`.
    * What is in flight is charged to the new ones.
    */
   resetSpend(kind: AccountKind, id: string, by: By): Promise<void>;
