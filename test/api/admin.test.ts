@@ -243,6 +243,12 @@ t.test(
     const page = await fetch(`${gateway.adminUrl}/docs`);
     const html = await page.text();
     for (const id of ids) t.ok(html.includes(`id="${id}"`), id);
+    t.match(
+      html,
+      /<code>budgets\[\]\.limit_usd<\/code><\/td><td>text or number<\/td><td>US dollars/,
+      "fields of fields",
+    );
+    t.match(html, /<code>expires<\/code> <span class="quiet">optional<\/span><\/td><td>moment \(ISO 8601\) or null/);
     t.notMatch(html, /<script|src=|href="http/);
     t.match(page.headers.get("content-security-policy"), /default-src 'none'/);
   },
