@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
 import admin from "../plugins/admin/index.ts";
+import adminLitellm from "../plugins/admin-litellm/index.ts";
 import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
@@ -41,9 +42,11 @@ import type { Clock } from "./types.ts";
 import { version } from "./version.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
-  [auth, iam, budget, logging, admin].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [auth, iam, budget, logging, admin, adminLitellm].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
 );
 
+/** How a list of models is asked for. */
+const MODELS = { method: "GET", path: "/v1/models", wire: "openai", endpoint: "models" } as const;
 /** How often this process says that it lives and gives idle leases back, milliseconds. */
 const HEARTBEAT_MS = 1_000;
 /** After the drain deadline, how long cut requests may take to settle, milliseconds. */
@@ -135,6 +138,8 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     rules,
     ledger,
     requests: store.requests,
+    models: ({ principal, headers, ip, id }) =>
+      pipeline.models({ ...MODELS, headers, ip, id, receivedMs: clock.nowMs() }, principal),
     costBound: (call, target) => providers.bound(call, target),
   });
   const registry = new Registry(loaded, hostFor);
@@ -180,6 +185,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   const credentials = new Credentials({
     adminKey,
     authenticate: (head) => pipeline.authenticate(head),
+    directory: store.directory,
     throttle: new Throttle(clock.monotonicMs),
   });
   const apiOn = (plane: Plane) =>

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { z } from "zod";
 import type { Keys } from "./accounts/keys.ts";
 import type { Accounts } from "./accounts/service.ts";
-import type { RouteSet } from "./api/route.ts";
+import type { ApiRequest, RouteSet } from "./api/route.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
@@ -25,11 +25,14 @@ import type {
 } from "./types.ts";
 
 export { z } from "zod";
+export { auditJson } from "./accounts/audit-json.ts";
 export type { Actor } from "./accounts/caller.ts";
+export type { Submitted } from "./accounts/change.ts";
 export { AccountError } from "./accounts/errors.ts";
-export { NOUNS } from "./accounts/fields.ts";
+export { NOUNS, wireName } from "./accounts/fields.ts";
 export { fieldsSchema, objectJson, objectSchema, readObjectFields } from "./accounts/object-json.ts";
-export { routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
+export { MEMBER_PERMISSIONS } from "./accounts/rights.ts";
+export { keyTypeOf, routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
 export {
   type ApiProblem,
   type ApiReply,
@@ -37,6 +40,7 @@ export {
   type ApiRoute,
   type ErrorDialect,
   type RouteSet,
+  type RouteSpec,
   route,
 } from "./api/route.ts";
 export { parseDuration } from "./config/units.ts";
@@ -49,8 +53,8 @@ export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
 export type { Spent, SpentBudget } from "./spending.ts";
-export type { AccountKind, AccountObject, AuditEntry, Membership } from "./store/directory.ts";
-export type { AccountStore, KeyLookup, RequestStore, UsageRow } from "./store/store.ts";
+export type { AccountKind, AccountObject, Fields, Membership } from "./store/directory.ts";
+export type { AccountStore, KeyLookup, ListedRequest, RequestStore, UsageRow } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";
 
@@ -71,6 +75,8 @@ export interface Host {
   readonly ledger: Ledger;
   /** The request table. */
   readonly requests: RequestStore;
+  /** The models that whoever asks may use, by the names that it may write; all for the admin key. */
+  models(request: Pick<ApiRequest, "principal" | "headers" | "ip" | "id">): Promise<ReadonlyMap<string, Target>>;
   /** An upper bound on what a call can cost at a target, in tokens and nano-USD. */
   costBound(call: Call, target: Target): CostBound;
 }

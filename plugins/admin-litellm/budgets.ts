@@ -29,7 +29,7 @@ export type SentBudgets = z.output<z.ZodObject<typeof budgetFields>>;
 
 /** Which of an object's budgets is shown as `max_budget`. */
 function split(fields: Fields): { readonly main: Budget | null; readonly others: readonly Budget[] } {
-  const budgets = (fields.budgets ?? []) as readonly Budget[];
+  const budgets = (fields.budgets ?? []) as unknown as readonly Budget[];
   if (fields.noMainBudget === true) return { main: null, others: budgets };
   const [main = null, ...others] = budgets;
   return { main, others };

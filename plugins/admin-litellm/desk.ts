@@ -77,7 +77,13 @@ export class Desk {
   }
 
   /** Changes an object as was sent. What the client was shown and sends back unchanged asks for no right. */
-  async change(actor: Actor, kind: LiteKind, name: string, sent: Sent, spare: readonly string[]): Promise<AccountObject> {
+  async change(
+    actor: Actor,
+    kind: LiteKind,
+    name: string,
+    sent: Sent,
+    spare: readonly string[],
+  ): Promise<AccountObject> {
     for (let tries = 1; ; tries += 1) {
       const object = await this.get(actor, kind, name);
       const submitted = await this.changes(actor, object, sent, spare);

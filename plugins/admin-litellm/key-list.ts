@@ -1,5 +1,5 @@
 // The list of keys, in numbered pages; and changes of many at once.
-import { type Actor, type ApiRoute, GatewayError, AccountError, z } from "../../src/plugin.ts";
+import { AccountError, type Actor, type ApiRoute, GatewayError, z } from "../../src/plugin.ts";
 import type { Desk } from "./desk.ts";
 import { updateKey } from "./key-routes.ts";
 import { liteRoute, ok, rowSchema } from "./lite-route.ts";
@@ -45,9 +45,18 @@ export function keyListRoutes(desk: Desk): readonly ApiRoute[] {
       ...{ method: "POST", path: "/key/bulk_update", operationId: "litellmBulkUpdateKeys" },
       summary: "Changes many keys, each by itself",
       body: z.strictObject({
-        keys: z.array(sentSchema("key").extend({ key: z.string() })).min(1).max(BULK_MAX),
+        keys: z
+          .array(sentSchema("key").extend({ key: z.string() }))
+          .min(1)
+          .max(BULK_MAX),
       }),
-      replies: ok(z.object({ total_requested: z.int(), successful_updates: z.array(rowSchema), failed_updates: z.array(rowSchema) })),
+      replies: ok(
+        z.object({
+          total_requested: z.int(),
+          successful_updates: z.array(rowSchema),
+          failed_updates: z.array(rowSchema),
+        }),
+      ),
       handle: async ({ actor, body: { keys } }) => {
         const successful_updates: object[] = [];
         const failed_updates: object[] = [];
@@ -76,7 +85,8 @@ async function pageOf(desk: Desk, actor: Actor, asked: z.output<typeof query>): 
     ...(asked.sort_by === "key_alias" ? { aliasPrefix: "" } : {}),
   };
   const { items } = await desk.accounts.list(actor, "key", { ...wish, ...order, limit: size, skip: (page - 1) * size });
-  const keys = asked.return_full_object === true ? await desk.rows(actor, "key", items) : items.map(({ secret }) => secret?.hash);
+  const keys =
+    asked.return_full_object === true ? await desk.rows(actor, "key", items) : items.map(({ secret }) => secret?.hash);
   return { keys, total_count: total, current_page: page, total_pages: Math.ceil(total / size) };
 }
 

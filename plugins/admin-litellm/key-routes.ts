@@ -137,7 +137,7 @@ function regenerateRoutes(desk: Desk): readonly ApiRoute[] {
     liteRoute("key", {
       ...{ method: "POST", path: "/key/regenerate", operationId: "litellmRegenerateKey", ...shared },
       body: regenerate,
-      handle: ({ actor, body: sent }) => work(actor, sent.key ?? ownKey(actor), sent),
+      handle: ({ actor, body: sent }) => work(actor, (sent.key as string | undefined) ?? ownKey(actor), sent),
     }),
     liteRoute("key", {
       ...{ method: "POST", path: "/key/{key}/regenerate", operationId: "litellmRegenerateKeyByName", ...shared },

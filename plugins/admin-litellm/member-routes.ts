@@ -1,12 +1,5 @@
 // Routes of the members of teams and organisations.
-import {
-  AccountError,
-  type Actor,
-  type ApiReply,
-  type ApiRoute,
-  type Membership,
-  z,
-} from "../../src/plugin.ts";
+import { AccountError, type Actor, type ApiReply, type ApiRoute, type Membership, z } from "../../src/plugin.ts";
 import type { Desk } from "./desk.ts";
 import { ID_NAMES } from "./fields.ts";
 import { liteRoute, ok } from "./lite-route.ts";
@@ -35,7 +28,13 @@ export function roleOf(role: LiteRole): Membership["role"] {
 }
 
 /** The user that a body names. */
-export function namedIn({ user_id: id, user_email: email }: { user_id?: string | null | undefined; user_email?: string | null | undefined }): string {
+export function namedIn({
+  user_id: id,
+  user_email: email,
+}: {
+  user_id?: string | null | undefined;
+  user_email?: string | null | undefined;
+}): string {
   const name = id ?? email;
   if (name !== undefined && name !== null && name !== "") return name;
   throw new AccountError("invalid_field", "`user_id` or `user_email` is missing", { field: "user_id" });
@@ -60,7 +59,10 @@ function addRoutes(desk: Desk, kind: Membership["kind"]): readonly ApiRoute[] {
       }),
       replies: ok(),
       handle: async ({ actor, body }) => {
-        const { member, [idName]: id } = body as unknown as { readonly member: Sent | readonly Sent[]; readonly [id: string]: unknown };
+        const { member, [idName]: id } = body as unknown as {
+          readonly member: Sent | readonly Sent[];
+          readonly [id: string]: unknown;
+        };
         const members: Membership[] = [];
         for (const each of [member].flat()) {
           members.push(await desk.accounts.setMember(actor, kind, String(id), namedIn(each), roleOf(each.role)));
@@ -80,7 +82,11 @@ function updateRoutes(desk: Desk, kind: Membership["kind"]): readonly ApiRoute[]
   const idName = ID_NAMES[kind];
   return methodsOf(kind, "PATCH").map((method) =>
     liteRoute(kind, {
-      ...{ method, path: `${pathOf(kind)}/member_update`, operationId: `litellmUpdate${titled(kind)}Member${suffix(method)}` },
+      ...{
+        method,
+        path: `${pathOf(kind)}/member_update`,
+        operationId: `litellmUpdate${titled(kind)}Member${suffix(method)}`,
+      },
       summary: "Changes a member's role",
       body: z.strictObject({
         [idName]: z.string(),
@@ -102,7 +108,13 @@ function updateRoutes(desk: Desk, kind: Membership["kind"]): readonly ApiRoute[]
 }
 
 /** An update adds nobody. */
-async function assertMember(desk: Desk, actor: Actor, kind: Membership["kind"], id: string, user: string): Promise<void> {
+async function assertMember(
+  desk: Desk,
+  actor: Actor,
+  kind: Membership["kind"],
+  id: string,
+  user: string,
+): Promise<void> {
   const object = await desk.get(actor, kind, id);
   const found = await desk.accounts.directory.member(kind, object.id, user);
   if (found === null) throw new AccountError("not_found", "There is no such member", { field: "user_id" });
@@ -112,7 +124,11 @@ function removeRoutes(desk: Desk, kind: Membership["kind"]): readonly ApiRoute[]
   const idName = ID_NAMES[kind];
   return methodsOf(kind, "DELETE").map((method) =>
     liteRoute(kind, {
-      ...{ method, path: `${pathOf(kind)}/member_delete`, operationId: `litellmRemove${titled(kind)}Member${suffix(method)}` },
+      ...{
+        method,
+        path: `${pathOf(kind)}/member_delete`,
+        operationId: `litellmRemove${titled(kind)}Member${suffix(method)}`,
+      },
       summary: "Removes a member",
       body: z.strictObject({ [idName]: z.string(), ...who }),
       replies: ok(),
@@ -127,7 +143,13 @@ function removeRoutes(desk: Desk, kind: Membership["kind"]): readonly ApiRoute[]
 }
 
 /** The team or organisation as it is now; who has just left it may no longer see it. */
-async function shown(desk: Desk, actor: Actor, kind: Membership["kind"], name: string, more: object): Promise<ApiReply> {
+async function shown(
+  desk: Desk,
+  actor: Actor,
+  kind: Membership["kind"],
+  name: string,
+  more: object,
+): Promise<ApiReply> {
   const object = await desk.seek(actor, kind, name);
   const row = object === null ? { [ID_NAMES[kind]]: name } : await desk.row(actor, object);
   return { status: 200, body: { ...row, ...more } };

@@ -113,7 +113,10 @@ function endOf(text: string | undefined): number | undefined {
   return end === undefined ? undefined : end.ms + (end.isDay ? DAY_MS : 1);
 }
 
-function momentOf(field: string, text: string | undefined): { readonly ms: number; readonly isDay: boolean } | undefined {
+function momentOf(
+  field: string,
+  text: string | undefined,
+): { readonly ms: number; readonly isDay: boolean } | undefined {
   if (text === undefined) return undefined;
   const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
   const written = /[zZ]|[+-]\d\d:?\d\d$/.test(text) || isDay ? text : `${text.replace(" ", "T")}Z`;

@@ -29,10 +29,7 @@ export function sentSchema(kind: LiteKind) {
 }
 
 const keyOnly = {
-  key_type: z
-    .enum(["default", "llm_api", "management", "read_only"])
-    .nullish()
-    .describe("A preset of allowed_routes"),
+  key_type: z.enum(["default", "llm_api", "management", "read_only"]).nullish().describe("A preset of allowed_routes"),
   duration: z.string().nullish().describe("From now: 30s, 30m, 30h, 30d or 1mo; -1 or null for never"),
 };
 
@@ -41,7 +38,13 @@ const keyOnly = {
  * @param spare names that the caller of this reads itself
  * @throws AccountError `invalid_field`; `conflict` when the row was shown before the object's last change
  */
-export function readSent(kind: LiteKind, sent: Sent, before: Before, nowMs: number, spare: readonly string[]): Submitted {
+export function readSent(
+  kind: LiteKind,
+  sent: Sent,
+  before: Before,
+  nowMs: number,
+  spare: readonly string[],
+): Submitted {
   assertCurrent(sent, before.row);
   const wanted = Object.entries(sent).filter(
     ([name, value]) => value !== undefined && !spare.includes(name) && !isEcho(name, value, sent, before.row),

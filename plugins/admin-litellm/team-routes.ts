@@ -17,7 +17,12 @@ const KEYS_MAX = 100;
 
 /** What both have; teams have more. */
 export function teamRoutes(desk: Desk, kind: Kind): readonly ApiRoute[] {
-  const shared = [newRoute(desk, kind), ...updateRoutes(desk, kind), ...deleteRoutes(desk, kind), infoRoute(desk, kind)];
+  const shared = [
+    newRoute(desk, kind),
+    ...updateRoutes(desk, kind),
+    ...deleteRoutes(desk, kind),
+    infoRoute(desk, kind),
+  ];
   const all = [...shared, listRoute(desk, kind)];
   return kind === "team" ? [...all, ...blockRoutes(desk), ...permissionRoutes(desk)] : all;
 }
@@ -94,7 +99,10 @@ function infoRoute(desk: Desk, kind: Kind): ApiRoute {
       const row = await desk.row(actor, object);
       if (kind === "org") return { status: 200, body: { ...row, teams: await teamsOf(desk, actor, object.id) } };
       const keys = await keysOf(desk, actor, object.id);
-      const team_memberships = (row.members_with_roles as readonly Row[]).map((one) => ({ ...one, team_id: object.id }));
+      const team_memberships = (row.members_with_roles as readonly Row[]).map((one) => ({
+        ...one,
+        team_id: object.id,
+      }));
       return { status: 200, body: { team_id: object.id, team_info: row, keys, team_memberships } };
     },
   });
@@ -115,9 +123,7 @@ function listRoute(desk: Desk, kind: Kind): ApiRoute {
   return liteRoute(kind, {
     ...{ method: "GET", path: `${pathOf(kind)}/list`, operationId: `litellmList${titled(kind)}s` },
     summary: `Lists those that the caller may see, oldest first: ${LIST_MAX} at most`,
-    query: z.strictObject(
-      isTeam ? { organization_id: z.string().optional(), user_id: z.string().optional() } : {},
-    ),
+    query: z.strictObject(isTeam ? { organization_id: z.string().optional(), user_id: z.string().optional() } : {}),
     replies: ok(z.array(rowSchema), "All of them."),
     handle: async ({ actor, query }) => {
       const { organization_id: org, user_id: user } = query as Record<string, string | undefined>;

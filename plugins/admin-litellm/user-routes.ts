@@ -42,7 +42,7 @@ function newRoute(desk: Desk): ApiRoute {
       const fields = desk.read("user", sent, SPARE);
       const first = desk.read("key", { user_id: id, key_alias: alias, duration });
       const user = await desk.accounts.create(actor, "user", { id, fields: { alias: fields.email ?? id, ...fields } });
-      for (const team of body.teams ?? []) {
+      for (const team of (body.teams ?? []) as readonly z.output<typeof place>[]) {
         const { team_id, user_role } = typeof team === "string" ? { team_id: team, user_role: "user" as const } : team;
         await desk.accounts.setMember(actor, "team", team_id, id, roleOf(user_role));
       }
@@ -60,7 +60,10 @@ function updateRoute(desk: Desk): ApiRoute {
     body: sentSchema("user").extend({ user_id: z.string() }),
     replies: ok(),
     handle: async ({ actor, body }) => {
-      const row = await desk.row(actor, await desk.change(actor, "user", body.user_id, body as Sent, ["user_id"]));
+      const row = await desk.row(
+        actor,
+        await desk.change(actor, "user", String(body.user_id), body as Sent, ["user_id"]),
+      );
       return { status: 200, body: { user_id: row.user_id, data: row } };
     },
   });
