@@ -16,7 +16,7 @@ import { createServer, listenOn } from "./http/server.ts";
 import { createLedger } from "./ledger/engine.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { listedModels } from "./llm/listed-models.ts";
-import { METRICS_PATH, metricsRoute, processMetrics, single } from "./metrics.ts";
+import { collectEach, METRICS_PATH, metricsRoute, processMetrics, single } from "./metrics.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { AdminRoute, Host, Metric, Plugin } from "./plugin.ts";
 import { declaredAttributes, registeredAttributes } from "./plugin-attributes.ts";
@@ -29,6 +29,8 @@ import type { RuleLoad, RuleStatus } from "./rules/service.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
 import type { Clock } from "./types.ts";
+import { factsOfAll, loadInAll, metricsOfAll } from "./workers/combined.ts";
+import type { ProcessStatus, Workers } from "./workers/messages.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
   [auth, iam, budget, logging].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
@@ -44,21 +46,28 @@ export interface GatewayOptions {
   readonly log: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
+  /** The processes that serve the data plane in place of this one, which then has the admin listener only. */
+  readonly workers?: Workers;
+  /** This process is one of them: it has no admin listener. */
+  readonly isWorker?: boolean;
 }
 
 /** A running gateway. */
 export interface Gateway {
   /** Where the data plane listens. */
   readonly url: string;
-  /** Where the admin API listens. */
+  /** Where the admin API listens; empty in a worker. */
   readonly adminUrl: string;
   /** The admin key when it was made up at start; null when the config has it. */
   readonly adminKeyMade: string | null;
   readonly catalogue: Catalogue;
   readonly store: Store;
   readonly pepper: Buffer;
-  /** Reads the rule files now. */
+  /** Reads the rule files now; in the workers too. */
   reloadRules(): Promise<RuleLoad>;
+  /** What this process has counted. */
+  metrics(): readonly Metric[];
+  status(): ProcessStatus;
   /** Stops taking requests, lets those under way finish until the drain deadline, settles everything, closes. */
   close(): Promise<void>;
 }
@@ -89,7 +98,7 @@ export async function checkParts(config: Config): Promise<void> {
 
 /** @param closers filled, as things are opened, with what closes them */
 async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
-  const { log, clock = systemClock } = options;
+  const { log, clock = systemClock, workers, isWorker = false } = options;
   const health: Health = { storeProblem: null, unaccountedNanoUsd: 0n, rowsDropped: 0 };
   const store = openStore(config, { clock, onEvent: (event) => onStoreEvent(event, log, health) });
   closers.push(() => store.close());
@@ -144,20 +153,26 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     errorFormat: config.errorFormat,
     rules,
   });
-  const reloadRules = (): Promise<RuleLoad> => rules.load();
+  const reloadRules = (): Promise<RuleLoad> => loadInAll(rules, workers);
   const adminKeyMade = config.admin.key === null ? `adm-${randomBytes(24).toString("base64url")}` : null;
   const sources = [
     { name: "gateway", collect: () => [...gatewayMetrics(pipeline, health), ...processMetrics()] },
     ...registry.having("metrics").map(({ name, hooks }) => ({ name, collect: () => hooks.metrics() })),
   ];
+  const metrics = (): readonly Metric[] => collectEach(sources, log);
+  const status = (): ProcessStatus => ({
+    notReady: pipeline.draining ? "draining" : health.storeProblem,
+    active: pipeline.active,
+    rules: shownStatus(rules.status()),
+  });
   const routes = [
     reloadRoute(reloadRules, log),
-    metricsRoute(sources, log),
+    metricsRoute(() => metricsOfAll(metrics(), workers)),
     ...registry.having("routes").flatMap(({ hooks }) => hooks.routes),
   ];
   const common = {
-    notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
-    facts: () => ({ rules: shownStatus(rules.status()), active_requests: pipeline.active }),
+    notReady: () => status().notReady ?? (workers?.serving === 0 ? "no worker serves" : null),
+    facts: () => factsOfAll(status(), workers),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
   const data = createServer({ ...common, handler: (req, res) => pipeline.handle(req, res) });
@@ -165,13 +180,17 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   const access = { key, open: config.admin.openMetrics ? [METRICS_PATH] : [] };
   const admin = createServer({ ...common, handler: createAdminHandler(routes, access, log) });
   closers.push(() => closeServers(data, admin));
-  const url = await listenOn(data, config.listen.host, config.listen.port);
-  const adminUrl = await listenOn(admin, config.admin.listen.host, config.admin.listen.port);
+  closers.push(() => workers?.drain());
+  const url =
+    workers === undefined ? await listenOn(data, config.listen.host, config.listen.port) : await workers.start();
+  const { host, port } = config.admin.listen;
+  const adminUrl = isWorker ? "" : await listenOn(admin, host, port);
   const close = once(async () => {
     await drain(pipeline, data, config.limits.drainMs);
     await closeAll(closers, log);
   });
-  return { url, adminUrl, adminKeyMade, catalogue: providers.catalogue, store, pepper, reloadRules, close };
+  const { catalogue } = providers;
+  return { url, adminUrl, adminKeyMade, catalogue, store, pepper, reloadRules, metrics, status, close };
 }
 
 /**

@@ -12,20 +12,14 @@ export interface MetricSource {
   collect(): readonly Metric[];
 }
 
-/** Makes the route. A source that fails is logged and left out: the others are served. */
-export function metricsRoute(sources: readonly MetricSource[], log: Logger): AdminRoute {
+/** Makes the route. */
+export function metricsRoute(collect: () => Promise<readonly Metric[]>): AdminRoute {
   return {
     method: "GET",
     path: METRICS_PATH,
     handle: async (_req, res) => {
       const exposition = new Exposition();
-      for (const { name, collect } of sources) {
-        try {
-          for (const metric of collect()) exposition.registerMetric(exposed(metric));
-        } catch (error) {
-          log.error({ err: error, source: name }, "metrics could not be collected");
-        }
-      }
+      for (const metric of await collect()) exposition.registerMetric(exposed(metric));
       const text = await exposition.metrics();
       res.writeHead(200, { "content-type": exposition.contentType, "content-length": Buffer.byteLength(text) });
       res.end(text);
@@ -33,9 +27,27 @@ export function metricsRoute(sources: readonly MetricSource[], log: Logger): Adm
   };
 }
 
+/** What each source counts now. One that fails is logged and left out: the others are served. */
+export function collectEach(sources: readonly MetricSource[], log: Logger): readonly Metric[] {
+  const metrics = new Map<string, Metric>();
+  for (const { name, collect } of sources) {
+    try {
+      for (const metric of collect()) addNew(metrics, metric);
+    } catch (error) {
+      log.error({ err: error, source: name }, "metrics could not be collected");
+    }
+  }
+  return [...metrics.values()];
+}
+
+function addNew(metrics: Map<string, Metric>, metric: Metric): void {
+  if (!/^[a-z_][a-z0-9_]*$/.test(metric.name)) throw new Error(`\`${metric.name}\` is no name for a metric`);
+  if (metrics.has(metric.name)) throw new Error(`\`${metric.name}\` is counted twice`);
+  metrics.set(metric.name, metric);
+}
+
 /** A metric as the library's registry takes one: it asks for the values when it writes them. */
 function exposed({ name, help, type, samples }: Metric): Exposed {
-  if (!/^[a-z_][a-z0-9_]*$/.test(name)) throw new Error(`\`${name}\` is no name for a metric`);
   const values = samples.flatMap((sample) => ("value" in sample ? [lineOf(sample)] : bucketsOf(name, sample)));
   return { name, get: async () => ({ name, help, type, values, aggregator: "sum" }) } as unknown as Exposed;
 }

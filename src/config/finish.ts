@@ -32,6 +32,7 @@ export function finish(file: ConfigFile, setting: Setting): Config {
     directory: setting.directory,
     listen: file.listen,
     admin: { listen: file.admin.listen, key: file.admin.key ?? null, openMetrics: file.admin.open_metrics },
+    workers: file.workers,
     database: file.database.replace(/^sqlite:(.*)$/s, (_all, path: string) => `sqlite:${at(path)}`),
     rules: toRules(file.rules, setting.directory),
     timezone: file.timezone,

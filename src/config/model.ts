@@ -93,6 +93,8 @@ export interface Config {
     /** `GET /metrics` needs no key. */
     readonly openMetrics: boolean;
   };
+  /** Processes that serve the data plane. 1: this one alone, with the admin listener. */
+  readonly workers: number;
   /** `sqlite:` and an absolute path, or a `postgres://` URL. May hold a password. */
   readonly database: string;
   readonly rules: RulesConfig;

@@ -14,6 +14,7 @@ export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
       ...optional("key", config.admin.key, maskSecret),
       open_metrics: config.admin.openMetrics,
     },
+    workers: config.workers,
     database: maskUrl(config.database),
     rules: {
       directory: config.rules.directory,
