@@ -132,7 +132,8 @@ class Load {
       try {
         const { answer, text } = await rig.ask(this.#gateway.url, body, this.#agent);
         this.#note(answer.statusCode, String(answer.headers["x-request-id"]), text, body === STREAM);
-      } catch {
+      } catch (error) {
+        if (/in time/.test(String(error))) faults.push(String(error));
         broken += 1;
         await pause(5);
       }

@@ -11,6 +11,8 @@ import { openSqlite } from "../src/store/sqlite/open.ts";
 
 const ENTRY = join(import.meta.dirname, "..", "src", "tollgate.cjs");
 const MAX_TOKENS = 20;
+/** Nothing takes that long. */
+const ANSWER_MS = 30_000;
 
 const CHAT = { model: "gpt-4o-mini", messages: [{ role: "user", content: "Hi" }], max_tokens: MAX_TOKENS };
 /** The bodies of the two kinds of requests. */
@@ -79,8 +81,11 @@ export class SoakRig {
       cwd: this.directory,
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const [line] = (await once(child.stdout, "data")) as [Buffer];
-    const { url, admin_url: adminUrl, admin_key: adminKey } = JSON.parse(line.toString());
+    const line = await new Promise<string>((resolve, reject) => {
+      child.stdout.once("data", (text) => resolve(String(text)));
+      child.once("exit", (code, signal) => reject(new Error(`a gateway ended at its start: ${signal ?? code}`)));
+    });
+    const { url, admin_url: adminUrl, admin_key: adminKey } = JSON.parse(line);
     return { url, adminUrl, adminKey, child };
   }
 
@@ -88,8 +93,13 @@ export class SoakRig {
   async ask(url: string, body: string, agent: Agent): Promise<{ answer: IncomingMessage; text: string }> {
     const headers = { authorization: `Bearer ${this.key}`, "content-length": body.length };
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const req = request(`${url}/v1/chat/completions`, { method: "POST", headers, agent }, resolve);
+      const req = request(
+        `${url}/v1/chat/completions`,
+        { method: "POST", headers, agent, timeout: ANSWER_MS },
+        resolve,
+      );
       req.once("error", reject);
+      req.once("timeout", () => req.destroy(new Error("no answer in time")));
       req.end(body);
     });
     let text = "";
