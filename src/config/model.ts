@@ -92,6 +92,8 @@ export interface Config {
     readonly key: string | null;
     /** `GET /metrics` needs no key. */
     readonly openMetrics: boolean;
+    /** Built-in plugins that serve HTTP APIs, beside those of `plugins`. */
+    readonly apis: readonly string[];
   };
   /** Processes that serve the data plane. 1: this one alone, with the admin listener. */
   readonly workers: number;

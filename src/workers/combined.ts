@@ -1,6 +1,6 @@
 // What the first process tells of all: their rules, their metrics, their state. Without workers, of itself alone.
 import type { Metric } from "../plugin.ts";
-import type { RuleLoad, RuleService } from "../rules/service.ts";
+import type { RuleLoad, RuleService, RuleStatus } from "../rules/service.ts";
 import { labelled } from "./labelled.ts";
 import type { ProcessStatus, Workers } from "./messages.ts";
 
@@ -33,6 +33,22 @@ export async function metricsOfAll(own: readonly Metric[], workers: Workers | un
     { worker: "0", metrics: [...own, ...workers.metrics()] },
     ...others.map(({ worker, answer }) => ({ worker: String(worker), metrics: answer ?? [] })),
   ]);
+}
+
+/** The state of one process. */
+export function statusOf(
+  { draining, active }: { readonly draining: boolean; readonly active: number },
+  storeProblem: string | null,
+  rules: RuleStatus,
+): ProcessStatus {
+  return { notReady: draining ? "draining" : storeProblem, active, rules: shownStatus(rules) };
+}
+
+/** What `/readyz?verbose` says of the rules: whoever can reach the port may read it, so no report. */
+function shownStatus({ generation, hash, files, rules, loadedMs, stale, keptMs, lastFailure }: RuleStatus): object {
+  const time = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
+  const times = { loaded: time(loadedMs), kept: time(keptMs), failed: time(lastFailure?.atMs) };
+  return { generation, hash, files, rules, stale, ...times };
 }
 
 /** What `/readyz?verbose` says beside the state. */

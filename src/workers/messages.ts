@@ -52,8 +52,11 @@ export interface Answered<Q extends Question> {
 export interface Workers {
   /** How many serve. */
   readonly serving: number;
-  /** Starts them all; the URL that they serve. Throws the `SetupError` of the first that cannot start. */
-  start(): Promise<string>;
+  /**
+   * Starts them all with the admin key of this process; the URL that they serve. Throws the `SetupError` of the first
+   * that cannot start.
+   */
+  start(adminKey: string): Promise<string>;
   /** Asks those that serve. */
   ask<Q extends Question>(question: Q): Promise<readonly Answered<Q>[]>;
   /** Counts of the workers' lives. */

@@ -32,6 +32,7 @@ export class WorkerPool implements Workers {
   /** Told when a worker has died: what it held is to be charged. */
   onLoss: () => void = () => undefined;
   #url: string | null = null;
+  #adminKey = "";
 
   constructor(options: PoolOptions) {
     const { count, log, passOn } = options;
@@ -51,7 +52,8 @@ export class WorkerPool implements Workers {
     return this.#places.every(({ drainedWell }) => drainedWell);
   }
 
-  async start(): Promise<string> {
+  async start(adminKey: string): Promise<string> {
+    this.#adminKey = adminKey;
     const name = import.meta.url.endsWith(".ts") ? "entry.ts" : "entry.js";
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
     if (LOG_FD !== stdio.length) throw new Error("The log's pipe follows the others");
@@ -94,13 +96,14 @@ export class WorkerPool implements Workers {
   }
 
   /**
-   * A worker that replaces another is no start of the gateway: broken rule files do not keep it from starting. A port
+   * The config with the one admin key: workers serve some routes of the admin's too. A worker that replaces another is no start of the gateway: broken rule files do not keep it from starting. A port
    * that the system chose is shared while a worker has it, and else asked for again.
    */
   #configNow(): Config {
     // Where a plugin's config stands is only needed for errors in it, which the first process has looked for.
     const plugins = this.#options.config.plugins.map((plugin) => ({ ...plugin, source: null }));
-    const config = { ...this.#options.config, plugins };
+    const admin = { ...this.#options.config.admin, key: this.#adminKey };
+    const config = { ...this.#options.config, plugins, admin };
     if (this.#url === null) return config;
     const port = this.serving > 0 ? config.listen.port : Number(new URL(this.#url).port || 80);
     const listen = { ...config.listen, port };
