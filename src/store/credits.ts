@@ -4,13 +4,7 @@ import type { Json, Page } from "./directory.ts";
 /** What a job costs: one credit, its dollars, or its tokens. */
 export type BudgetMode = "job_based" | "consumption_usd" | "consumption_tokens";
 
-/** A credit is a million of these: all amounts here are whole numbers of them. */
-export const MICRO_CREDITS = 1_000_000;
-
-/** The most credits that a team can have been given: sums of micro-credits stay exact. */
-export const CREDITS_MAX = 1_000_000_000;
-
-/** A team's credits. What can still be held is `allocated - spent - reserved`; it may be below 0 after a cut. */
+/** A team's credits, in micro-credits as all amounts here. What can still be held is `allocated - spent - reserved`; it may be below 0 after a cut. */
 export interface CreditAccount {
   readonly teamId: string;
   /** All that was ever given, less what was taken back. */

@@ -2,14 +2,8 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import type { Test } from "tap";
-import {
-  CREDITS_MAX,
-  type CreditStore,
-  type Job,
-  type JobEnd,
-  MICRO_CREDITS,
-  type NewJob,
-} from "../../src/store/credits.ts";
+import { CREDITS_MAX, MICRO_CREDITS } from "../../src/credit-units.ts";
+import type { CreditStore, Job, JobEnd, NewJob } from "../../src/store/credits.ts";
 import { open, type Suite } from "./rig.ts";
 
 const CREDIT = MICRO_CREDITS;

@@ -1,20 +1,19 @@
 // `CreditStore` on SQLite: each method is one transaction, so that jobs opened side by side never hold too much.
 import { randomUUID } from "node:crypto";
 import type Database from "better-sqlite3";
-import {
-  type Booking,
-  type CallEnd,
-  CREDITS_MAX,
-  type CreditAccount,
-  type CreditKind,
-  type CreditQuery,
-  type CreditStore,
-  type CreditTransaction,
-  type Job,
-  type JobEnd,
-  MICRO_CREDITS,
-  type NewCall,
-  type NewJob,
+import { CREDITS_MAX, MICRO_CREDITS } from "../../credit-units.ts";
+import type {
+  Booking,
+  CallEnd,
+  CreditAccount,
+  CreditKind,
+  CreditQuery,
+  CreditStore,
+  CreditTransaction,
+  Job,
+  JobEnd,
+  NewCall,
+  NewJob,
 } from "../credits.ts";
 import type { Page } from "../directory.ts";
 import { StoreError } from "../store.ts";
