@@ -1,7 +1,7 @@
 // Jobs: a team's key opens one, makes calls in it and ends it. The credits that it holds are booked by the store.
 import { randomUUID } from "node:crypto";
 import { MICRO_CREDITS } from "../credit-units.ts";
-import type { BudgetMode, CallEnd, CreditQuery, CreditStore, Job, JobStatus, NewCall } from "../store/credits.ts";
+import type { BudgetMode, CallEnd, CreditQuery, CreditStore, Job, JobStatus } from "../store/credits.ts";
 import type { Json, Page } from "../store/directory.ts";
 import type { Actor } from "./caller.ts";
 import { assertLimit, type Credits } from "./credits.ts";
@@ -28,6 +28,20 @@ export interface JobWish {
 
 /** Whatever the caller wants to keep with a job. */
 export type Metadata = { readonly [name: string]: Json };
+
+/** A call of a job that is to begin. */
+export interface CallWish {
+  /** The most that it can cost in that mode, micro-credits. */
+  mostOf(mode: BudgetMode): number;
+  /** How long the job may be left without another call. */
+  readonly idleMs: number;
+}
+
+/** What a call that has begun holds; for `endCall`. */
+export interface CallHold {
+  readonly mode: BudgetMode;
+  readonly hold: number;
+}
 
 /** How a job is to end. */
 export interface JobEnding {
@@ -117,17 +131,14 @@ export class Jobs {
    * A call of a job begins.
    * @throws AccountError `not_found`, `not_permitted`, `job_ended`, `credits_exhausted`
    */
-  async beginCall(
-    actor: Actor,
-    jobId: string,
-    wish: Omit<NewCall, "atMs" | "expiresMs"> & { readonly idleMs: number },
-  ) {
-    const job = await this.get(actor, jobId);
-    if (job.completedMs !== null) throw jobEnded(job);
+  async beginCall(actor: Actor, jobId: string, { mostOf, idleMs }: CallWish): Promise<CallHold> {
+    const { mode } = await this.get(actor, jobId);
+    const hold = mostOf(mode);
     const atMs = this.#nowMs();
-    const begun = await this.#store.beginCall(jobId, { hold: wish.hold, atMs, expiresMs: atMs + wish.idleMs });
+    const begun = await this.#store.beginCall(jobId, { hold, atMs, expiresMs: atMs + idleMs });
     if (begun === "no_credits") throw exhausted();
     if (begun === "ended") throw jobEnded(await this.get(actor, jobId));
+    return { mode, hold };
   }
 
   /** It has ended. */

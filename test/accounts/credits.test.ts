@@ -29,6 +29,7 @@ async function team(rig: Rig, id: string, credits: number, budgetMode = "job_bas
   return { kind: "key", keyId: key.id };
 }
 
+const call = (most: number) => ({ mostOf: () => most, idleMs: HOUR });
 const wish = { type: "analysis", idleMs: HOUR };
 
 async function refuses(t: Test, code: AccountErrorCode, work: () => Promise<unknown>, message = /./): Promise<void> {
@@ -73,7 +74,7 @@ t.test("a job belongs to the team of the key that opened it: no other key sees i
   await refuses(t, "not_permitted", () => jobs.open(b, { ...wish, team: "no-such-team" }), mine);
   await refuses(t, "not_permitted", () => jobs.get(b, job.id), mine);
   await refuses(t, "not_permitted", () => jobs.end(b, job.id, { status: "completed" }), mine);
-  await refuses(t, "not_permitted", () => jobs.beginCall(b, job.id, { hold: 0, idleMs: 1 }), mine);
+  await refuses(t, "not_permitted", () => jobs.beginCall(b, job.id, call(0)), mine);
   await refuses(t, "not_found", () => jobs.get(b, "5d4ff0b0-0000-4000-8000-000000000000"));
   await refuses(t, "not_permitted", () => jobs.open(master, { ...wish, team: "a" }), /Only a team's key/);
   t.same((await jobs.list(b, { team: "b" })).items, []);
@@ -93,14 +94,14 @@ t.test(
     const failed = await jobs.open(key, wish);
     await refuses(t, "credits_exhausted", () => jobs.open(key, wish));
     t.match(await credits.balance(key, "a"), { reserved: 2, remaining: 0, used: 0 });
-    await jobs.beginCall(key, done.id, { hold: 99, idleMs: HOUR });
+    await jobs.beginCall(key, done.id, call(99));
     const used = { inputTokens: 4, outputTokens: 6, costNanoUsd: 10, failed: false };
     await jobs.endCall(done.id, { ...used, hold: 99, actual: 50 });
     const ended = await jobs.end(key, done.id, { status: "completed", metadata: { pages: 3 } });
     t.match(ended, { status: "completed", charged: 1_000_000, calls: 1, inputTokens: 4, metadata: { pages: 3 } });
     t.same(await jobs.end(key, done.id, { status: "completed" }), ended);
     await refuses(t, "job_ended", () => jobs.end(key, done.id, { status: "failed" }), /completed already/);
-    await refuses(t, "job_ended", () => jobs.beginCall(key, done.id, { hold: 0, idleMs: 1 }));
+    await refuses(t, "job_ended", () => jobs.beginCall(key, done.id, call(0)));
     await jobs.end(key, failed.id, { status: "failed", error: "no text found" });
     t.match(await jobs.get(key, failed.id), { status: "failed", error: "no text found", charged: 0 });
     t.match(await credits.balance(key, "a"), { used: 1, reserved: 0, remaining: 1 });
@@ -113,8 +114,8 @@ t.test("jobs that are paid by use are charged what their calls cost, also when t
   const key = await team(rig, "a", 1, "consumption_usd");
   const job = await jobs.open(key, wish);
   t.match(await credits.balance(key, "a"), { mode: "consumption_usd", remaining: 1 });
-  await jobs.beginCall(key, job.id, { hold: 600_000, idleMs: HOUR });
-  await refuses(t, "credits_exhausted", () => jobs.beginCall(key, job.id, { hold: 500_000, idleMs: HOUR }));
+  await jobs.beginCall(key, job.id, call(600_000));
+  await refuses(t, "credits_exhausted", () => jobs.beginCall(key, job.id, call(500_000)));
   await jobs.endCall(job.id, {
     hold: 600_000,
     actual: 250_000,
@@ -135,7 +136,7 @@ t.test("a job without calls for too long expires, and its credit opens another w
   const key = await team(rig, "a", 1);
   const first = await jobs.open(key, wish);
   clock.advance(HOUR - 1);
-  await jobs.beginCall(key, first.id, { hold: 0, idleMs: HOUR });
+  await jobs.beginCall(key, first.id, call(0));
   clock.advance(HOUR - 1);
   await refuses(t, "credits_exhausted", () => jobs.open(key, wish));
   clock.advance(1);

@@ -133,8 +133,11 @@ export class SqliteCredits implements CreditStore {
   }
 
   async expireJobs(nowMs: number): Promise<number> {
+    const due = (): readonly JobRow[] => this.#db.prepare<[number, number], JobRow>(EXPIRED).all(nowMs, EXPIRED_MAX);
+    // Asked for every few seconds, and mostly there is nothing to write.
+    if (guarded(due).length === 0) return 0;
     return this.#write(() => {
-      const rows = this.#db.prepare<[number, number], JobRow>(EXPIRED).all(nowMs, EXPIRED_MAX);
+      const rows = due();
       for (const job of rows.map(toJob)) {
         this.#endJob(job, {
           ...{ status: "failed", error: "expired", metadata: {} },
