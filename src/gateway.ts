@@ -3,10 +3,13 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
 import admin from "../plugins/admin/index.ts";
+import adminSaas from "../plugins/admin-saas/index.ts";
 import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
+import { Credits } from "./accounts/credits.ts";
+import { Jobs } from "./accounts/jobs.ts";
 import { Keys } from "./accounts/keys.ts";
 import { Accounts, type CheckRules } from "./accounts/service.ts";
 import { createApi } from "./api/app.ts";
@@ -14,6 +17,7 @@ import { Credentials, type Plane } from "./api/credentials.ts";
 import { documentRoutes } from "./api/document-routes.ts";
 import { type ApiRoute, type RouteSet, route } from "./api/route.ts";
 import { Throttle } from "./api/throttle.ts";
+import { CallRoutes } from "./call-routes.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createClientIp } from "./http/client-ip.ts";
@@ -41,7 +45,7 @@ import { factsOfAll, loadInAll, metricsOfAll, statusOf } from "./workers/combine
 import type { ProcessStatus, Workers } from "./workers/messages.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
-  [auth, iam, budget, logging, admin].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [auth, iam, budget, logging, admin, adminSaas].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
 );
 
 /** How often this process says that it lives and gives idle leases back, milliseconds. */
@@ -155,6 +159,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   closers.push(() => clearInterval(beat));
 
   const clientIp = createClientIp(config.trustedProxies);
+  const calls = new CallRoutes(registry.having("routes").map(({ hooks }) => hooks.routes));
   const pipeline = new Pipeline({
     registry,
     providers,
@@ -163,6 +168,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     clientIp,
     limits: config.limits,
     errorFormat: config.errorFormat,
+    calls,
     rules,
   });
   const reloadRules = (): Promise<RuleLoad> => loadInAll(rules, workers);
@@ -204,7 +210,11 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     ...common,
     handler: (req, res) => (dataApi.serves(req.url) ? dataApi.handler(req, res) : pipeline.handle(req, res)),
   });
-  const adminServer = createServer({ ...common, handler: apiOn("admin").handler });
+  const adminApi = apiOn("admin");
+  const adminServer = createServer({
+    ...common,
+    handler: (req, res) => (calls.of(req.url) === null ? adminApi.handler(req, res) : pipeline.handle(req, res)),
+  });
   closers.push(() => closeServers(data, adminServer));
   closers.push(() => workers?.drain());
   const url =
@@ -291,9 +301,16 @@ function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): ApiRoute {
   });
 }
 
-function managementOf({ directory }: Store, pepper: Buffer, checkRules: CheckRules, clock: Clock): Management {
-  const accounts = new Accounts({ directory, checkRules });
-  return { accounts, keys: new Keys({ accounts, pepper, nowMs: () => clock.nowMs() }) };
+function managementOf(store: Store, pepper: Buffer, checkRules: CheckRules, clock: Clock): Management {
+  const nowMs = (): number => clock.nowMs();
+  const accounts = new Accounts({ directory: store.directory, checkRules });
+  const credits = new Credits({ accounts, store: store.credits, nowMs });
+  return {
+    accounts,
+    keys: new Keys({ accounts, pepper, nowMs }),
+    credits,
+    jobs: new Jobs({ accounts, credits, nowMs }),
+  };
 }
 
 /** What the store has told. */

@@ -9,6 +9,7 @@ import type {
   RecordedRequest,
   Subject,
 } from "../types.ts";
+import type { CreditStore } from "./credits.ts";
 import type { AccountKind, Directory } from "./directory.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
@@ -343,6 +344,7 @@ export interface Charge extends CounterId {
 export interface Store {
   readonly accounts: AccountStore;
   readonly directory: Directory;
+  readonly credits: CreditStore;
   readonly ledger: LedgerStore;
   readonly requests: RequestStore;
   readonly rules: RuleStore;
