@@ -7,6 +7,7 @@ import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
+import { Iam } from "./accounts/iam.ts";
 import { Keys } from "./accounts/keys.ts";
 import { Accounts, type CheckRules } from "./accounts/service.ts";
 import { createApi } from "./api/app.ts";
@@ -282,7 +283,8 @@ function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): ApiRoute {
 
 function managementOf({ directory }: Store, pepper: Buffer, checkRules: CheckRules, clock: Clock): Management {
   const accounts = new Accounts({ directory, checkRules });
-  return { accounts, keys: new Keys({ accounts, pepper, nowMs: () => clock.nowMs() }) };
+  const keys = new Keys({ accounts, pepper, nowMs: () => clock.nowMs() });
+  return { accounts, keys, iam: new Iam({ accounts }) };
 }
 
 /** What the store has told. */

@@ -1,6 +1,7 @@
 // The plugin contract: all that a plugin may import from the gateway. Third-party plugins import it as `tollgate/plugin`.
 import type { Logger } from "pino";
 import type { z } from "zod";
+import type { Iam } from "./accounts/iam.ts";
 import type { Keys } from "./accounts/keys.ts";
 import type { Accounts } from "./accounts/service.ts";
 import type { RouteSet } from "./api/route.ts";
@@ -77,6 +78,7 @@ export interface Host {
 export interface Management {
   readonly accounts: Accounts;
   readonly keys: Keys;
+  readonly iam: Iam;
 }
 
 /** One metric, with its numbers at the moment it was asked for. */

@@ -80,6 +80,8 @@ async function tryField(world: World, kind: AccountKind, id: string, field: stri
   return outcomes;
 }
 
+const FREE_ONLY = { ruleType: "allow_pricing", ruleValue: { pricingType: "free" } };
+
 type Try = (world: World, who: ReturnType<typeof user>, id: string) => Promise<unknown>;
 
 /** Operations, each on objects that may be lost. */
@@ -93,6 +95,12 @@ const TRIES: Readonly<Record<string, Try>> = {
   "key regenerate": ({ keys }, who, id) => keys.regenerate(who, id),
   "key block": async (world, who) => world.keys.setBlocked(who, await freshKey(world), true),
   "key reset spend": ({ accounts }, who, id) => accounts.resetSpend(who, "key", id),
+  "key iam read": ({ iam }, who, id) => iam.list(who, "key", id),
+  "key iam change": ({ iam }, who, id) => iam.add(who, "key", id, FREE_ONLY),
+  "team iam read": ({ iam }, who) => iam.list(who, "team", "ml"),
+  "team iam change": ({ iam }, who) => iam.add(who, "team", "ml", FREE_ONLY),
+  "org iam read": ({ iam }, who) => iam.list(who, "org", "acme"),
+  "org iam change": ({ iam }, who) => iam.add(who, "org", "acme", FREE_ONLY),
   "team read": ({ accounts }, who) => accounts.get(who, "team", "ml"),
   "team create in the org": ({ accounts }, who) =>
     accounts.create(who, "team", { fields: { alias: "n", orgId: "acme" } }),

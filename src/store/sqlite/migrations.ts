@@ -174,6 +174,21 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   ACCOUNT_MODEL,
+  `
+  CREATE TABLE iam_rules (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('org', 'team', 'key')),
+    object_id TEXT NOT NULL,
+    rule_type TEXT NOT NULL,
+    rule_value TEXT NOT NULL, -- a JSON object: see accounts/iam-values.ts
+    status TEXT NOT NULL CHECK (status IN ('active', 'inactive')),
+    rank INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX iam_rules_object ON iam_rules (object_id);
+  `,
 ];
 
 /** The version that a database had before the account model. */
