@@ -241,6 +241,7 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
     limits: { firstByteMs, idleMs, answerBytesMax },
     deadlines,
     monotonicMs: clock.monotonicMs,
+    errorFormat: config.errorFormat,
   });
   closers.push(() => providers.close());
   return providers;
