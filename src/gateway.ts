@@ -22,6 +22,7 @@ import { Deadlines } from "./http/deadlines.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { keptRuleCheck } from "./kept-rule-check.ts";
 import { createLedger } from "./ledger/engine.ts";
+import type { Ledger } from "./ledger/ledger.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { listedModels } from "./llm/listed-models.ts";
 import { metricsRoute, processMetrics, single } from "./metrics.ts";
@@ -34,6 +35,7 @@ import type { Attribute } from "./rules/attributes.ts";
 import { createRuleService } from "./rules/engine.ts";
 import { estimateAttributes } from "./rules/estimate-attributes.ts";
 import type { RuleLoad, RuleStatus } from "./rules/service.ts";
+import { Spending } from "./spending.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
 import type { Clock } from "./types.ts";
@@ -124,7 +126,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadAll(config);
-  const management = managementOf(store, pepper, keptRuleCheck(catalogue, clock.nowMs), clock);
+  const management = managementOf({ store, ledger, pepper, clock, checkRules: keptRuleCheck(catalogue, clock.nowMs) });
   const hostFor = (name: string): Host => ({
     log: log.child({ plugin: name }),
     clock,
@@ -283,10 +285,20 @@ function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): ApiRoute {
   });
 }
 
-function managementOf({ directory }: Store, pepper: Buffer, checkRules: CheckRules, clock: Clock): Management {
+interface ManagementParts {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly pepper: Buffer;
+  readonly clock: Clock;
+  readonly checkRules: CheckRules;
+}
+
+function managementOf({ store, ledger, pepper, clock, checkRules }: ManagementParts): Management {
+  const { directory, requests } = store;
   const accounts = new Accounts({ directory, checkRules });
   const keys = new Keys({ accounts, pepper, nowMs: () => clock.nowMs() });
-  return { accounts, keys, iam: new Iam({ accounts }) };
+  const spending = new Spending({ directory, ledger, requests });
+  return { accounts, keys, spending, iam: new Iam({ accounts }) };
 }
 
 /** What the store has told. */

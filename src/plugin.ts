@@ -8,6 +8,7 @@ import type { RouteSet } from "./api/route.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
+import type { Spending } from "./spending.ts";
 import type { AccountStore, RequestStore } from "./store/store.ts";
 import type {
   AccessRecord,
@@ -49,6 +50,7 @@ export { momentJson } from "./moment.ts";
 export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
+export type { Spent, SpentBudget } from "./spending.ts";
 export type { AccountKind, AccountObject, Membership } from "./store/directory.ts";
 export type { AccountStore, KeyLookup, RequestStore, UsageRow } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
@@ -80,6 +82,8 @@ export interface Management {
   readonly accounts: Accounts;
   readonly keys: Keys;
   readonly iam: Iam;
+  /** What objects have spent. Asks nobody for rights: what was got from `accounts` may be asked about. */
+  readonly spending: Spending;
 }
 
 /** One metric, with its numbers at the moment it was asked for. */

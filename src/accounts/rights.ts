@@ -26,6 +26,18 @@ export type FieldRight =
   | "status"
   | "members";
 
+/** What a team can permit its members to do with its keys. */
+export const MEMBER_PERMISSIONS = Object.freeze([
+  "/key/generate",
+  "/key/update",
+  "/key/delete",
+  "/key/regenerate",
+  "/key/service-account/generate",
+] as const);
+
+/** The permission of team members that an operation on keys asks. */
+export type MemberPermission = (typeof MEMBER_PERMISSIONS)[number];
+
 const ADMIN = ["admin"] as const;
 const ABOVE_TEAM = ["admin", "org_admin"] as const;
 const ABOVE_OWNER = ["admin", "org_admin", "team_admin"] as const;

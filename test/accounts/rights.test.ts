@@ -23,6 +23,8 @@ const VALUES: Readonly<Record<string, unknown>> = {
     tempBudgetIncreaseUsd: "1",
     tempBudgetExpiresMs: 9e15,
     memberPermissions: ["/key/generate"],
+    modelAliases: { m: "gpt-4" },
+    noMainBudget: true,
     role: "proxy_admin",
   },
 };
@@ -213,6 +215,12 @@ t.test("who is no admin and no viewer reads nothing of another tenant, by id, al
     [key.id],
     "its team's admin sees it",
   );
+  t.same(
+    (await accounts.list(user("tom"), "key", { within: { userId: "ann" } })).items.map(({ id }) => id),
+    [key.id],
+    "also when asked for by its user",
+  );
+  t.equal(await accounts.count(user("tom"), "key", { within: { userId: "mia" } }), 0);
   t.same(
     (await accounts.list(user("olga"), "key", { within: { teamIds: ["ml", "spies"] } })).items.map(({ id }) => id),
     [key.id],

@@ -29,12 +29,14 @@ import { guarded, isDuplicate } from "./errors.ts";
 import { IamRuleTable, type IamSubject } from "./iam-rules.ts";
 import { assertFits } from "./inline-rules.ts";
 import { Memberships } from "./memberships.ts";
+import type { SpendKind, SpendTable } from "./spend.ts";
 
 /** What the directory works with. */
 export interface DirectoryOptions {
   readonly db: Database.Database;
   readonly changes: AccountChanges;
   readonly budgets: Budgets;
+  readonly spend: SpendTable;
   readonly nowMs: () => number;
 }
 
@@ -45,14 +47,16 @@ export class SqliteDirectory implements Directory {
   readonly #db: Database.Database;
   readonly #changes: AccountChanges;
   readonly #budgets: Budgets;
+  readonly #spend: SpendTable;
   readonly #members: Memberships;
   readonly #iam: IamRuleTable;
   readonly #nowMs: () => number;
 
-  constructor({ db, changes, budgets, nowMs }: DirectoryOptions) {
+  constructor({ db, changes, budgets, spend, nowMs }: DirectoryOptions) {
     this.#db = db;
     this.#changes = changes;
     this.#budgets = budgets;
+    this.#spend = spend;
     this.#members = new Memberships(db);
     this.#iam = new IamRuleTable(db);
     this.#nowMs = nowMs;
@@ -189,10 +193,15 @@ export class SqliteDirectory implements Directory {
     });
   }
 
+  async budgetIds(kind: AccountKind, id: string): Promise<readonly string[]> {
+    return guarded(() => this.#budgets.idsOf(kind as BudgetScope, id));
+  }
+
   async resetSpend(kind: AccountKind, id: string, { actor }: By): Promise<void> {
     this.#changes.run(actor, (log) => {
       const { alias } = this.#existing(kind, id).fields;
       this.#budgets.renew(kind as BudgetScope, id);
+      this.#spend.forget(kind as SpendKind, id);
       const line = { action: "update", kind, objectId: id, objectAlias: String(alias) } as const;
       log({ ...line, field: "spend", old: null, new: "0" });
     });
