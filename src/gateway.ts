@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
 import admin from "../plugins/admin/index.ts";
+import adminLlmgateway from "../plugins/admin-llmgateway/index.ts";
 import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
@@ -42,7 +43,7 @@ import type { Clock } from "./types.ts";
 import { version } from "./version.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
-  [auth, iam, budget, logging, admin].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [auth, iam, budget, logging, admin, adminLlmgateway].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
 );
 
 /** How often this process says that it lives and gives idle leases back, milliseconds. */

@@ -28,8 +28,10 @@ import type {
 export { z } from "zod";
 export { auditJson } from "./accounts/audit-json.ts";
 export type { Actor } from "./accounts/caller.ts";
+export type { Submitted } from "./accounts/change.ts";
 export { AccountError } from "./accounts/errors.ts";
 export { NOUNS } from "./accounts/fields.ts";
+export { IAM_RULE_TYPES } from "./accounts/iam-values.ts";
 export { fieldsSchema, objectJson, objectSchema, readObjectFields } from "./accounts/object-json.ts";
 export { routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
 export {
@@ -51,7 +53,7 @@ export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
 export type { Spent, SpentBudget } from "./spending.ts";
-export type { AccountKind, AccountObject, Membership } from "./store/directory.ts";
+export type { AccountKind, AccountObject, Fields, IamKind, IamRule, Membership } from "./store/directory.ts";
 export type { AccountStore, KeyLookup, RequestStore, UsageRow } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";

@@ -66,6 +66,7 @@ const SUSPENDABLE = { status: unset(narrowing(choice(["active", "suspended", "pa
 export const FIELDS: Readonly<Record<AccountKind, Readonly<Record<string, FieldSpec>>>> = Object.freeze({
   key: {
     ...PROFILE,
+    description: plain(text, "profile"),
     ...MODELS,
     ...LIMITS,
     ...BUDGETS,

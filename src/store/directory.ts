@@ -133,6 +133,8 @@ export type IamKind = "org" | "team" | "key";
 /** An IAM rule, as LLM Gateway has them: it lists or measures what an object's requests may use. */
 export interface IamRule {
   readonly id: string;
+  /** What it is on. */
+  readonly objectId: string;
   /** `allow_models`, `deny_pricing` and so on: see accounts/iam-values.ts. */
   readonly ruleType: string;
   readonly ruleValue: Json;
@@ -145,7 +147,7 @@ export interface IamRule {
 }
 
 /** One to write: with the id of one that is there it replaces it, without an id it is new. */
-export interface NewIamRule extends Omit<IamRule, "id" | "createdMs" | "updatedMs"> {
+export interface NewIamRule extends Omit<IamRule, "id" | "objectId" | "createdMs" | "updatedMs"> {
   readonly id?: string | undefined;
 }
 

@@ -14,7 +14,14 @@ const ROLES = Object.keys(PEOPLE) as (keyof typeof PEOPLE)[];
 
 /** A value for each field that is not what the objects below have. */
 const VALUES: Readonly<Record<string, unknown>> = {
-  ...{ alias: "another", metadata: { a: 1 }, models: ["gpt-4"], accessGroups: ["fast"], ipRanges: ["10.0.0.0/8"] },
+  ...{
+    alias: "another",
+    description: "for x",
+    metadata: { a: 1 },
+    models: ["gpt-4"],
+    accessGroups: ["fast"],
+    ipRanges: ["10.0.0.0/8"],
+  },
   ...{ tpmLimit: 5, rpmLimit: 5, maxParallelRequests: 5, modelTpmLimits: { m: 5 }, modelRpmLimits: { m: 5 } },
   ...{ budgets: [{ limitUsd: "5", window: "month" }], softBudgetUsd: "4", modelBudgets: { m: { limitUsd: "1" } } },
   ...{ rules: "deny\n", teamId: "ml2", userId: "mia", serviceAccount: true, status: "disabled", expiresMs: 9e15 },

@@ -28,13 +28,19 @@ export const iam: Suite = {
     await directory.insert({ kind: "team", id: "ml", fields: { alias: "ml" }, bounds: {} }, by);
     const made = await directory.putIamRule({ kind: "team", id: "ml", version: 1 }, onlyMini, by);
     t.match(made.id, /^iam_[0-9a-f]{24}$/);
-    t.strictSame(made, { id: made.id, ...onlyMini, createdMs: clock.nowMs(), updatedMs: clock.nowMs() });
+    t.strictSame(made, {
+      id: made.id,
+      objectId: "ml",
+      ...onlyMini,
+      createdMs: clock.nowMs(),
+      updatedMs: clock.nowMs(),
+    });
     t.strictSame(await directory.iamRules("team", "ml"), [made]);
     t.match(await directory.get("team", "ml"), { version: 2, updatedBy: "test" });
     clock.advance(5);
     const off = { ...onlyMini, id: made.id, status: "inactive", rank: 0 } as const;
     const changed = await directory.putIamRule({ kind: "team", id: "ml", version: 2 }, off, by);
-    t.strictSame(changed, { ...off, createdMs: made.createdMs, updatedMs: made.createdMs + 5 });
+    t.strictSame(changed, { ...off, objectId: "ml", createdMs: made.createdMs, updatedMs: made.createdMs + 5 });
     const stale: IamPlace = { kind: "team", id: "ml", version: 2 };
     await rejectsCode(t, "stale", directory.putIamRule(stale, onlyMini, by));
     await rejectsCode(t, "stale", directory.removeIamRule(stale, made.id, by));

@@ -90,6 +90,7 @@ function shown({ ruleType, ruleValue, status }: NewIamRule): Json {
 function toRule(row: Row): IamRule {
   return Object.freeze({
     id: row.id,
+    objectId: row.object_id,
     ruleType: row.rule_type,
     ruleValue: JSON.parse(row.rule_value) as IamRule["ruleValue"],
     status: row.status,
