@@ -4,6 +4,7 @@ import { GatewayError } from "./errors.ts";
 import type { Deadlines } from "./http/deadlines.ts";
 import { type ExchangeContext, type ExchangeLimits, type Forwarded, forward } from "./http/exchange.ts";
 import { copyRequestHeaders, type HeaderList, ID_HEADERS } from "./http/headers.ts";
+import type { ErrorFormat } from "./http/reply.ts";
 import { Upstream } from "./http/upstream.ts";
 import type { Catalogue } from "./llm/catalogue.ts";
 import { costBound, costNanoUsd } from "./llm/cost.ts";
@@ -27,6 +28,7 @@ export interface ProvidersOptions {
   readonly limits: ExchangeLimits;
   readonly deadlines: Deadlines;
   readonly monotonicMs: () => number;
+  readonly errorFormat: ErrorFormat;
 }
 
 /** A call and the parsed body that it was made from, which is needed again to write the upstream's. */
@@ -60,13 +62,13 @@ export class Providers {
 
   constructor(options: ProvidersOptions) {
     this.catalogue = options.catalogue;
-    const { limits, deadlines, monotonicMs } = options;
+    const { limits, deadlines, monotonicMs, errorFormat } = options;
     for (const { name, baseUrl, apiKey } of options.providers) {
       const upstream = new Upstream(new URL(baseUrl));
       this.#dialled.set(name, {
         baseUrl,
         apiKey,
-        context: { upstream, deadlines, limits, monotonicMs },
+        context: { upstream, deadlines, limits, monotonicMs, errorFormat },
         doors: new Map(),
       });
     }

@@ -22,6 +22,11 @@ import { assertKeyIsWhole, assertTempBudget } from "./whole.ts";
 /** How often a change that others got ahead of is worked out anew. */
 const TRIES = 3;
 const PAGE_MAX = 1_000;
+/** What a refusal calls an operation whose name is no verb. */
+const VERBS: Readonly<Partial<Record<Operation, string>>> = {
+  reset_spend: "reset the spend of",
+  iam: "change the IAM rules of",
+};
 
 /** Checks rules that are to be kept on an object. @throws AccountError `invalid_field` with what is wrong */
 export type CheckRules = (scope: "org" | "team" | "key", alias: string, text: string) => void;
@@ -242,7 +247,7 @@ export class Accounts {
 
   /** @throws AccountError `not_permitted`; viewers change nothing, whatever else they are */
   assertMay(caller: Caller, kind: AccountKind, operation: Operation, standings: ReadonlySet<Standing>): void {
-    const verb = operation === "reset_spend" ? "reset the spend of" : operation;
+    const verb = VERBS[operation] ?? operation;
     if (isViewer(caller)) {
       throw new AccountError("not_permitted", `A viewer cannot ${verb} ${NOUNS[kind]}s`);
     }

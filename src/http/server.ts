@@ -14,7 +14,7 @@ export interface ServerOptions {
   /** Why the gateway cannot serve now, or null when it can: what `/readyz` says. */
   readonly notReady: () => string | null;
   /** More facts for `/readyz?verbose`. */
-  readonly facts: () => object;
+  readonly facts: () => object | Promise<object>;
   /** Until a request's last byte has come, milliseconds. */
   readonly requestTimeoutMs: number;
 }
@@ -27,7 +27,7 @@ const BACKLOG = 4_096;
 /** Makes a server; `listenOn` opens it. */
 export function createServer({ handler, notReady, facts, requestTimeoutMs }: ServerOptions): Server {
   const server = http.createServer((req, res) => {
-    if (isHealthPath(req.url)) sendHealth(req, res, notReady(), facts);
+    if (isHealthPath(req.url)) void sendHealth(req, res, notReady(), facts);
     else handler(req, res);
   });
   // Above its maximum node drops fields without a word; the handler counts them and answers 431 itself.
@@ -67,10 +67,15 @@ function isHealthPath(url: string | undefined): boolean {
 }
 
 /** `/livez` and `/health` say that the process runs; `/readyz` that it can serve. No provider is asked. */
-function sendHealth(req: IncomingMessage, res: ServerResponse, problem: string | null, facts: () => object): void {
+async function sendHealth(
+  req: IncomingMessage,
+  res: ServerResponse,
+  problem: string | null,
+  facts: ServerOptions["facts"],
+): Promise<void> {
   const asksReady = req.url?.startsWith("/readyz") === true;
   const healthy = !asksReady || problem === null;
   const body = healthy ? { status: "healthy" } : { status: "unavailable", reason: problem };
-  const verbose = req.url === "/readyz?verbose" ? facts() : {};
+  const verbose = req.url === "/readyz?verbose" ? await facts() : {};
   sendJson(res, healthy ? 200 : 503, { ...body, ...verbose }, healthy ? {} : { "retry-after": "1" });
 }

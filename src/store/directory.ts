@@ -127,6 +127,37 @@ export interface Membership {
   readonly createdMs: number;
 }
 
+/** What can have IAM rules. */
+export type IamKind = "org" | "team" | "key";
+
+/** An IAM rule, as LLM Gateway has them: it lists or measures what an object's requests may use. */
+export interface IamRule {
+  readonly id: string;
+  /** What it is on. */
+  readonly objectId: string;
+  /** `allow_models`, `deny_pricing` and so on: see accounts/iam-values.ts. */
+  readonly ruleType: string;
+  readonly ruleValue: Json;
+  /** An inactive one restricts nothing. */
+  readonly status: "active" | "inactive";
+  /** Of whoever set it; see `RANKS` in accounts/rights.ts. */
+  readonly rank: number;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+}
+
+/** One to write: with the id of one that is there it replaces it, without an id it is new. */
+export interface NewIamRule extends Omit<IamRule, "id" | "objectId" | "createdMs" | "updatedMs"> {
+  readonly id?: string | undefined;
+}
+
+/** The object that an IAM rule is on, and the version that the change was worked out on; the change raises it. */
+export interface IamPlace {
+  readonly kind: IamKind;
+  readonly id: string;
+  readonly version: number;
+}
+
 /** One line of the audit log. Secrets are masked before they get here. */
 export interface AuditEntry {
   /** Grows with every entry. */
@@ -196,6 +227,11 @@ export interface Directory {
   /** Where a user is a member. */
   membershipsOf(userId: string): Promise<readonly Membership[]>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
+  /** The IAM rules of an object, oldest first; none where there is no such object. */
+  iamRules(kind: IamKind, objectId: string): Promise<readonly IamRule[]>;
+  putIamRule(place: IamPlace, rule: NewIamRule, by: By): Promise<IamRule>;
+  /** `no_such_object` when the object has no such rule. */
+  removeIamRule(place: IamPlace, ruleId: string, by: By): Promise<void>;
   /** The ids of the object's budgets, in the order of its field. Their counters are called by them. */
   budgetIds(kind: AccountKind, id: string): Promise<readonly string[]>;
   /**

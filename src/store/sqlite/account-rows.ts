@@ -53,7 +53,7 @@ export interface StoredOrg extends Subject {
 }
 
 /** A fresh id: `key_` and 24 hexadecimal digits. */
-export function newId(kind: "key" | "team" | "org" | "user" | "grp" | "bud" | "proc"): string {
+export function newId(kind: "key" | "team" | "org" | "user" | "grp" | "bud" | "proc" | "iam"): string {
   return `${kind}_${randomBytes(12).toString("hex")}`;
 }
 

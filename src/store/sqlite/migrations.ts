@@ -2,6 +2,7 @@
 import type Database from "better-sqlite3";
 import { StoreError } from "../store.ts";
 import { ACCOUNT_MODEL } from "./account-schema.ts";
+import { CREDITS } from "./credit-schema.ts";
 
 /** `PRAGMA application_id` of a Tollgate database: "toll" in ASCII. */
 const APPLICATION_ID = 0x746f6c6c;
@@ -174,6 +175,7 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   ACCOUNT_MODEL,
+  CREDITS,
   `
   CREATE TABLE spend (
     key_id TEXT NOT NULL, -- empty for none; likewise the next three
@@ -195,6 +197,21 @@ const STEPS: readonly string[] = [
     nano_usd INTEGER NOT NULL,
     PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  CREATE TABLE iam_rules (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('org', 'team', 'key')),
+    object_id TEXT NOT NULL,
+    rule_type TEXT NOT NULL,
+    rule_value TEXT NOT NULL, -- a JSON object: see accounts/iam-values.ts
+    status TEXT NOT NULL CHECK (status IN ('active', 'inactive')),
+    rank INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX iam_rules_object ON iam_rules (object_id);
   `,
 ];
 
