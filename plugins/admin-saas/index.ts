@@ -5,7 +5,7 @@ import { creditRoutes } from "./credits.ts";
 import { DETAIL } from "./dialect.ts";
 import { JOB_CALLS, jobRoutes } from "./jobs.ts";
 import { placeRoutes } from "./places.ts";
-import { duration } from "./team-keys.ts";
+import { duration } from "./shapes.ts";
 import { teamRoutes } from "./teams.ts";
 
 /** How often jobs that were left open are looked for, milliseconds. */

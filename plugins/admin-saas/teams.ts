@@ -10,8 +10,19 @@ import {
   route,
   z,
 } from "../../src/plugin.ts";
-import { budgetMode, credits, masked, metadata, named, names, paging, teamJson, teamShape } from "./shapes.ts";
-import { duration, makeTeamKey, teamKeyOf } from "./team-keys.ts";
+import {
+  budgetMode,
+  credits,
+  duration,
+  masked,
+  metadata,
+  named,
+  names,
+  paging,
+  teamJson,
+  teamShape,
+} from "./shapes.ts";
+import { makeTeamKey, teamKeyOf } from "./team-keys.ts";
 
 const MASKED_NOTE = "The virtual key is shown once, when it is made or rotated; here it is masked.";
 
