@@ -70,7 +70,7 @@ export class Pipeline {
         return;
       }
       const body = await readBody(req, limits.bodyBytesMax);
-      trip.call = this.#options.providers.parse(trip.head, body);
+      trip.call = this.#options.providers.parse(trip.head, body, trip.principal.modelAliases);
       trip.decision = await this.#authorize(trip.call, trip.principal);
       await this.#inspect(trip, trip.principal);
       await this.#reserve(trip, trip.principal);
@@ -115,7 +115,8 @@ export class Pipeline {
   }
 
   #listModels(head: RequestHead, principal: Principal): Promise<object> {
-    return answerModels(head, this.#options.providers.catalogue, (call) => this.#authorize(call, principal));
+    const authorize = (call: Call) => this.#authorize(call, principal);
+    return answerModels(head, this.#options.providers.catalogue, authorize, principal.modelAliases);
   }
 
   /** Guardrails see the allowed call. A rewritten one is parsed, checked and authorised like a new one. */
@@ -125,7 +126,7 @@ export class Pipeline {
       const result = await hooks.inspect(trip.call as Call, principal);
       if (result === undefined || result === null) continue;
       if ("message" in result) throw denied(result, "content_denied");
-      trip.call = this.#options.providers.parse(trip.head as RequestHead, result.body);
+      trip.call = this.#options.providers.parse(trip.head as RequestHead, result.body, principal.modelAliases);
       trip.decision = await this.#authorize(trip.call, principal);
       refuseDenied(trip.decision);
     }

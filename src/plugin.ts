@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { z } from "zod";
 import type { Credits } from "./accounts/credits.ts";
+import type { Iam } from "./accounts/iam.ts";
 import type { Jobs } from "./accounts/jobs.ts";
 import type { Keys } from "./accounts/keys.ts";
 import type { Accounts } from "./accounts/service.ts";
@@ -9,6 +10,7 @@ import type { RouteSet } from "./api/route.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
+import type { Spending } from "./spending.ts";
 import type { AccountStore, RequestStore } from "./store/store.ts";
 import type {
   AccessRecord,
@@ -28,9 +30,11 @@ import type {
 export { z } from "zod";
 export { auditJson } from "./accounts/audit-json.ts";
 export type { Actor } from "./accounts/caller.ts";
+export type { Submitted } from "./accounts/change.ts";
 export type { TeamCredits } from "./accounts/credits.ts";
 export { AccountError } from "./accounts/errors.ts";
 export { NOUNS } from "./accounts/fields.ts";
+export { IAM_RULE_TYPES } from "./accounts/iam-values.ts";
 export { type CallHold, notOfTeam } from "./accounts/jobs.ts";
 export { fieldsSchema, objectJson, objectSchema, readObjectFields } from "./accounts/object-json.ts";
 export { routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
@@ -55,8 +59,9 @@ export { momentJson } from "./moment.ts";
 export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
+export type { Spent, SpentBudget } from "./spending.ts";
 export type { CreditTransaction, Job } from "./store/credits.ts";
-export type { AccountKind, AccountObject, Membership } from "./store/directory.ts";
+export type { AccountKind, AccountObject, Fields, IamKind, IamRule, Membership } from "./store/directory.ts";
 export type { AccountStore, KeyLookup, RequestStore, UsageRow } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";
@@ -88,6 +93,9 @@ export interface Management {
   readonly keys: Keys;
   readonly credits: Credits;
   readonly jobs: Jobs;
+  readonly iam: Iam;
+  /** What objects have spent. Asks nobody for rights: what was got from `accounts` may be asked about. */
+  readonly spending: Spending;
 }
 
 /** One metric, with its numbers at the moment it was asked for. */

@@ -18,9 +18,9 @@ export function errorBody(error: GatewayError, wire: Wire, format: ErrorFormat, 
   return { error: { message, type: row.openai, param: error.details.param ?? null, code: error.code } };
 }
 
-/** The error as one server-sent event, for a stream that has begun. */
-export function errorEvent(error: GatewayError, wire: Wire, requestId: string): string {
-  const data = JSON.stringify(errorBody(error, wire, "openai", requestId));
+/** The error as one server-sent event, for a stream that has begun. What has no `error` no SDK would see as one. */
+export function errorEvent(error: GatewayError, wire: Wire, format: ErrorFormat, requestId: string): string {
+  const data = JSON.stringify(errorBody(error, wire, format === "detail" ? "openai" : format, requestId));
   return wire === "anthropic" ? `event: error\ndata: ${data}\n\n` : `data: ${data}\n\n`;
 }
 
