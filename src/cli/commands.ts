@@ -16,6 +16,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "orgs", load: async () => (await import("./orgs.ts")).orgs },
   { name: "users", load: async () => (await import("./users.ts")).users },
   { name: "groups", load: async () => (await import("./groups.ts")).groups },
+  { name: "iam", load: async () => (await import("./iam.ts")).iam },
   { name: "audit", load: async () => (await import("./audit.ts")).audit },
   { name: "usage", load: async () => (await import("./usage.ts")).usage },
   { name: "ledger", load: async () => (await import("./ledger.ts")).ledger },
