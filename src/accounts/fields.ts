@@ -62,6 +62,9 @@ const IP_RANGES = { ipRanges: unset(narrowing(ipRanges), []) };
 const RULES = { rules: narrowing(longText) };
 const SUSPENDABLE = { status: unset(narrowing(choice(["active", "suspended", "paused"]), "status"), "active") };
 
+/** What a team's calls cost in credits; `none`: it has no use for credits. */
+const BUDGET_MODES = ["none", "job_based", "consumption_usd", "consumption_tokens"];
+
 /** Every field of every kind, by name. */
 export const FIELDS: Readonly<Record<AccountKind, Readonly<Record<string, FieldSpec>>>> = Object.freeze({
   key: {
@@ -94,6 +97,7 @@ export const FIELDS: Readonly<Record<AccountKind, Readonly<Record<string, FieldS
     ...ALIASES,
     ...SUSPENDABLE,
     orgId: plain(text, "owner"),
+    budgetMode: unset(plain(choice(BUDGET_MODES), "budget"), "none"),
     memberPermissions: unset(plain(memberPermissions, "members"), []),
   },
   user: {

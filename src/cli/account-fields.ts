@@ -94,6 +94,12 @@ export const FIELD_OPTIONS: Readonly<Record<string, FieldOption>> = {
   user: one("userId", "ID", "the user that it belongs to", (text) => text),
   org: one("orgId", "ID", "the organisation that it belongs to", (text) => text),
   "member-permission": list("memberPermissions", "ROUTE,…", "what members may do: /key/generate, /key/update, …"),
+  "budget-mode": one(
+    "budgetMode",
+    "MODE",
+    "what its calls cost in credits: none, job_based, consumption_usd, consumption_tokens",
+    (text) => text,
+  ),
   metadata: one("metadata", "JSON", "an object of your own", readJson),
 };
 

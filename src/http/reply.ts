@@ -1,5 +1,6 @@
 // Answers that the gateway makes itself: errors in the caller's dialect, and small JSON documents.
 import type { ServerResponse } from "node:http";
+import { detailText } from "../detail-text.ts";
 import { ERRORS, type GatewayError } from "../errors.ts";
 import type { Wire } from "../types.ts";
 
@@ -13,7 +14,7 @@ export function errorBody(error: GatewayError, wire: Wire, format: ErrorFormat, 
   if (wire === "anthropic") return { type: "error", error: { type: row.anthropic, message }, request_id: requestId };
   if (wire === "gemini") return { error: { code: status, message, status: row.gemini } };
   if (format === "llmgateway") return { error: true, status, message };
-  if (format === "detail") return { detail: message };
+  if (format === "detail") return { detail: detailText(error.code, message, error.details.ruleId) };
   return { error: { message, type: row.openai, param: error.details.param ?? null, code: error.code } };
 }
 

@@ -9,6 +9,7 @@ import type {
   RecordedRequest,
   Subject,
 } from "../types.ts";
+import type { CreditStore } from "./credits.ts";
 import type { AccountKind, Directory, Within } from "./directory.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
@@ -395,6 +396,7 @@ export interface Charge extends CounterId {
 export interface Store {
   readonly accounts: AccountStore;
   readonly directory: Directory;
+  readonly credits: CreditStore;
   readonly ledger: LedgerStore;
   readonly requests: RequestStore;
   readonly rules: RuleStore;

@@ -25,6 +25,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   ...{ tpmLimit: 5, rpmLimit: 5, maxParallelRequests: 5, modelTpmLimits: { m: 5 }, modelRpmLimits: { m: 5 } },
   ...{ budgets: [{ limitUsd: "5", window: "month" }], softBudgetUsd: "4", modelBudgets: { m: { limitUsd: "1" } } },
   ...{ rules: "deny\n", teamId: "ml2", userId: "mia", serviceAccount: true, status: "disabled", expiresMs: 9e15 },
+  budgetMode: "consumption_usd",
   ...{ tags: ["x"], roles: ["dev"], allowedRoutes: ["info_routes"], keyType: "read_only", orgId: "rival" },
   ...{
     tempBudgetIncreaseUsd: "1",

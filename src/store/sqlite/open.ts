@@ -8,6 +8,7 @@ import { SqliteAccounts } from "./accounts.ts";
 import { Batch } from "./batch.ts";
 import { Budgets } from "./budgets.ts";
 import { Counters } from "./counters.ts";
+import { SqliteCredits } from "./credits.ts";
 import { type Durability, openDatabase } from "./database.ts";
 import { SqliteDirectory } from "./directory.ts";
 import { SqliteLedger } from "./ledger.ts";
@@ -76,6 +77,7 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
   return {
     accounts,
     directory: new SqliteDirectory({ ...shared, spend }),
+    credits: new SqliteCredits(db),
     ledger,
     requests: {
       append: (record) => batch.append(record),
