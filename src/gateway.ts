@@ -333,10 +333,10 @@ function managementOf({ store, ledger, pepper, clock, checkRules, warnOf }: Mana
   return {
     accounts,
     keys: new Keys({ accounts, pepper, nowMs }),
-    iam: new Iam({ accounts, warnOf }),
-    spending: new Spending({ directory, ledger, requests }),
     credits,
     jobs: new Jobs({ accounts, credits, nowMs }),
+    spending: new Spending({ directory, ledger, requests }),
+    iam: new Iam({ accounts, warnOf }),
   };
 }
 

@@ -91,11 +91,11 @@ export interface Host {
 export interface Management {
   readonly accounts: Accounts;
   readonly keys: Keys;
+  readonly credits: Credits;
+  readonly jobs: Jobs;
   readonly iam: Iam;
   /** What objects have spent. Asks nobody for rights: what was got from `accounts` may be asked about. */
   readonly spending: Spending;
-  readonly credits: Credits;
-  readonly jobs: Jobs;
 }
 
 /** One metric, with its numbers at the moment it was asked for. */

@@ -11,7 +11,16 @@ import type { Fresh } from "./rig.ts";
 import { rules } from "./rules.ts";
 
 const SUITES = {
-  ...{ accounts, credits, directory, iam, leases, spans, processes, "large money": largeMoney, requests, rules },
+  accounts,
+  credits,
+  directory,
+  iam,
+  leases,
+  spans,
+  processes,
+  "large money": largeMoney,
+  requests,
+  rules,
 };
 
 /** Runs every suite, each test on a fresh database. */
