@@ -113,13 +113,20 @@ function readBytes(command: string, path: string, io: Io): Buffer {
 }
 
 /** Checks rules that are to be kept and says what they come to, `3 rules`. Warnings go to stderr. @throws SetupError 2 */
-export type CheckRules = (store: Store, scope: RuleScope, alias: string, text: string) => string;
+export type CheckRules = (
+  store: Store,
+  scope: RuleScope,
+  alias: string,
+  text: string,
+  origin?: InlineRules["origin"],
+) => string;
 
 /** Makes the check, with the config's models and providers and the database's teams and keys. */
 export async function ruleChecker(config: string | undefined, io: Io): Promise<CheckRules> {
   const { catalogue } = await configSurroundings(config, io);
-  return (store, scope, alias, text) => {
-    const source = inlineSource({ scope, subject: { id: alias, alias }, text });
+  return (store, scope, alias, text, origin) => {
+    const rules = { scope, subject: { id: alias, alias }, text };
+    const source = inlineSource(origin === undefined ? rules : { ...rules, origin });
     const { set, diagnostics } = checkText(source, withNames(catalogue, store), systemClock.nowMs());
     if (set === null) throw new RefusedRules(diagnostics.filter(isError));
     io.stderr.write(renderText(diagnostics.filter(({ severity }) => severity === "warning")));
@@ -146,11 +153,11 @@ export async function checkKeptRules(
   path: string | undefined,
   catalogue: RuleCatalogue,
   io: Io,
-): Promise<{ readonly texts: number; readonly diagnostics: readonly Diagnostic[] }> {
+): Promise<{ readonly accounts: number; readonly diagnostics: readonly Diagnostic[] }> {
   const all = await listKeptRules(path, io);
-  if (all.length === 0) return { texts: 0, diagnostics: [] };
+  if (all.length === 0) return { accounts: 0, diagnostics: [] };
   const known = await withStore(io, path, (store) => withNames(catalogue, store));
   const nowMs = systemClock.nowMs();
   const diagnostics = all.flatMap((rules) => checkText(inlineSource(rules), known, nowMs).diagnostics);
-  return { texts: all.length, diagnostics };
+  return { accounts: new Set(all.map(({ scope, subject }) => `${scope} ${subject.id}`)).size, diagnostics };
 }

@@ -84,9 +84,9 @@ export class KeyLookups {
     const { scope, subject, settings } = owner;
     const own = scope === "key" ? raisedLengths(lengthBudgets, raiseNanoUsd) : lengthBudgets;
     const text = policyText(settings, { groups: this.#groupsIn(settings), lengthBudgets: own });
-    return [owner.rules, iamText(iamRules), text].flatMap((each) =>
-      each === null ? [] : [Object.freeze({ scope, subject, text: each })],
-    );
+    const kept = (each: string | null, more: Pick<InlineRules, "origin"> = {}): InlineRules[] =>
+      each === null ? [] : [Object.freeze({ scope, subject, text: each, ...more })];
+    return [...kept(owner.rules), ...kept(iamText(iamRules), { origin: "iam" }), ...kept(text)];
   }
 
   #groupsIn(settings: Fields): ReadonlyMap<string, readonly string[]> {
