@@ -8,17 +8,16 @@ import {
   type Need,
   type Outcome,
   type Principal,
-  type Reservation,
   StoreError,
   z,
 } from "../../src/plugin.ts";
-import { BUDGET_ATTRIBUTES, withAttributes } from "./attributes.ts";
+import { BUDGET_ATTRIBUTES, type KeyReservation, withAttributes } from "./attributes.ts";
 import { limitHeaders, standingsOf } from "./limit-headers.ts";
-import { actualsOf, dearest, needsOf, type PricedBound } from "./quotas.ts";
+import { actualsOf, dearest, isPriced, needsOf, type PricedBound } from "./quotas.ts";
 import { refused, storeUnavailable, unpriced } from "./refusals.ts";
 
 /** A reservation, the ledger's hold behind it and what it was decided by. */
-interface BudgetReservation extends Reservation {
+interface BudgetReservation extends KeyReservation {
   readonly hold: Hold;
   readonly decision: Decision;
 }
@@ -40,18 +39,19 @@ export default definePlugin({
 
 function reserve(host: Host, call: Call, principal: Principal, decision: Decision): BudgetReservation {
   const bounds = decision.targets.map((target): PricedBound => {
-    const { costNanoUsd, ...tokens } = host.costBound(call, target);
-    if (costNanoUsd === null) throw unpriced(target);
-    return { ...tokens, costNanoUsd };
+    const bound = host.costBound(call, target);
+    if (!isPriced(bound)) throw unpriced(target);
+    return bound;
   });
   const most = dearest(bounds);
   const answer = ask(host, needsOf(principal, decision, bounds, most));
   if (!answer.ok) throw refused(answer.refusal, call.wire, host.clock.nowMs());
   const { hold } = answer;
   const amountNanoUsd = Math.min(most.costNanoUsd, Number.MAX_SAFE_INTEGER);
-  if (decision.quotas === undefined) return { amountNanoUsd, hold, decision };
+  const keyId = principal.key.id;
+  if (decision.quotas === undefined) return { amountNanoUsd, hold, decision, keyId };
   const headers = limitHeaders(call.wire, standingsOf(host.ledger, hold), host.clock.nowMs());
-  return { amountNanoUsd, hold, decision, headers };
+  return { amountNanoUsd, hold, decision, keyId, headers };
 }
 
 function ask(host: Host, needs: readonly Need[]): ReturnType<Host["ledger"]["reserve"]> {
