@@ -172,9 +172,9 @@ interface Result {
 function report({ budget, statuses, tail, seconds, books }: Result): number {
   const store = openSqlite({ path: join(directory, "tollgate.db"), clock: systemClock });
   const [row] = store.requests.usage("key", 0);
-  const [listing] = store.accounts.listKeys();
+  const [own] = store.accounts.getKey("soak").principal.budgets;
   const year = String(new Date().getUTCFullYear());
-  const { spent, leased } = store.ledger.counter({ quota: `budget:${listing?.budgets[0]?.id}`, window: year });
+  const { spent, leased } = store.ledger.counter({ quota: `budget:${own?.id}`, window: year });
   void store.close();
   const overspend = Math.max(0, books.nanoUsd - budget);
   const result = {

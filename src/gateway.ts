@@ -6,6 +6,7 @@ import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
+import { accountNames } from "./account-names.ts";
 import { createAdminHandler } from "./admin.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -217,13 +218,11 @@ function shownStatus({ generation, hash, files, rules, loadedMs, stale, keptMs, 
 
 /** The names that the rule checker knows. */
 function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
-  const names = (rows: readonly { id: string; alias: string }[]): string[] =>
-    rows.flatMap(({ id, alias }) => [id, alias]);
   return {
     models: () => catalogue.models(),
     providers: () => catalogue.providers(),
-    teams: () => names(accounts.listTeams()),
-    keys: () => names(accounts.listKeys()),
+    teams: () => accountNames(accounts, "team"),
+    keys: () => accountNames(accounts, "key"),
     listedModels: () => listedModels(systemClock.nowMs()),
   };
 }

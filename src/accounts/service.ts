@@ -49,7 +49,7 @@ export interface Creation {
 }
 
 /** Which objects to list. */
-export interface ListWish extends Pick<ListQuery, "after" | "skip" | "aliasPrefix" | "status"> {
+export interface ListWish extends Pick<ListQuery, "after" | "skip" | "aliasPrefix" | "search" | "status"> {
   /** 1 to 1,000; 100 when left out. */
   readonly limit?: number | undefined;
   /** Of these, only those that the caller may see. */

@@ -1,6 +1,7 @@
 // Rules kept on organisations, teams and keys, for the commands: read, checked, shown, replaced.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { accountNames } from "../account-names.ts";
 import { systemClock } from "../clock.ts";
 import { loadConfig } from "../config.ts";
 import { SetupError } from "../errors.ts";
@@ -129,10 +130,7 @@ export async function ruleChecker(config: string | undefined, io: Io): Promise<C
 
 /** The catalogue, with the names that the database's teams and keys have now. */
 function withNames(catalogue: RuleCatalogue, { accounts }: Store): RuleCatalogue {
-  const names = (rows: readonly { readonly id: string; readonly alias: string }[]): string[] =>
-    rows.flatMap(({ id, alias }) => [id, alias]);
-  const [teams, keys] = [names(accounts.listTeams()), names(accounts.listKeys())];
-  return { ...catalogue, teams: () => teams, keys: () => keys };
+  return { ...catalogue, teams: () => accountNames(accounts, "team"), keys: () => accountNames(accounts, "key") };
 }
 
 /** All rules that are kept; none where the database has not been made yet. */

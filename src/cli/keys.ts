@@ -13,7 +13,7 @@ import { fieldHelp, fieldOptions, readFields } from "./account-fields.ts";
 import { idOf, keysOf, LOCAL, withAccounts } from "./account-service.ts";
 import type { Command, Io } from "./command.ts";
 import { readRuleText, ruleChecker, rulesSubcommand } from "./kept-rules.ts";
-import { keyJson, keyTable } from "./key-list.ts";
+import { listKeys } from "./key-list.ts";
 import { naming, noSuchTeam } from "./no-such.ts";
 import { type OptionValues, parseOptions, usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
@@ -29,7 +29,8 @@ a change counts from the next request on.
 
 Usage:
   tollgate keys create --alias NAME [options]   make a key; its secret is shown this once
-  tollgate keys list                            all keys, without their secrets
+  tollgate keys list [--team NAME] [--search TEXT] [--limit N] [--after ID]
+                                                keys without their secrets, oldest first
   tollgate keys disable ID|ALIAS                refuse it until it is enabled again
   tollgate keys enable ID|ALIAS
   tollgate keys revoke ID|ALIAS                 refuse it for good
@@ -55,6 +56,12 @@ Options of create:
 Options of create and set:
 ${fieldHelp("key", OWN)}
 
+Options of list:
+  --team NAME         keys of that team alone
+  --search TEXT       keys with that in their alias, in capitals or not; two characters or one: that begin so
+  --limit N           at most so many; all when left out
+  --after ID          goes on after that key
+
 Options of all:
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
   --json              JSON on stdout
@@ -79,7 +86,7 @@ export const keys: Command = {
       "keys",
       {
         create,
-        list,
+        list: listKeys,
         disable: (rest, to) => setStatus("disable", "disabled", rest, to),
         enable: (rest, to) => setStatus("enable", "active", rest, to),
         revoke: (rest, to) => setStatus("revoke", "revoked", rest, to),
@@ -223,16 +230,6 @@ async function rotate(argv: readonly string[], io: Io): Promise<number> {
     const old = until === null ? "the old one is refused from now on" : `the old one works until ${until}`;
     io.stderr.write(`key ${key.fields.alias} (${key.id}) has a new secret, shown this once; ${old}\n`);
   }
-  return 0;
-}
-
-async function list(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = parseOptions(argv, { command: "keys list", options: {} });
-  const all = await withStore(io, values.config, (store) => store.accounts.listKeys());
-  const nowMs = systemClock.nowMs();
-  if (values.json) io.stdout.write(`${JSON.stringify({ keys: all.map((key) => keyJson(key, nowMs)) })}\n`);
-  else if (all.length === 0) io.stderr.write("there are no keys: `tollgate keys create --alias NAME` makes one\n");
-  else io.stdout.write(keyTable(all, nowMs));
   return 0;
 }
 

@@ -1,6 +1,7 @@
 // "No such key", "no such team", "no such organisation": with the nearest alias, or the command that helps.
 import { SetupError } from "../errors.ts";
-import type { Store } from "../store/store.ts";
+import type { AccountKind } from "../store/directory.ts";
+import type { AccountStore, Store } from "../store/store.ts";
 import { StoreError } from "../store/store.ts";
 import { suggest } from "../suggest.ts";
 
@@ -18,27 +19,24 @@ export function naming<T>(name: string, store: Store, work: () => T): T {
 }
 
 /** "no such key". */
-export function noSuchKey(name: string, { accounts }: Store): SetupError {
-  const help = nearest(name, accounts.listKeys()) ?? "`tollgate keys list` shows all";
+function noSuchKey(name: string, { accounts }: Store): SetupError {
+  const help = nearest(name, accounts, "key") ?? "`tollgate keys list` shows all";
   return new SetupError(`no key has the id or alias \`${name}\`: ${help}`, 1);
 }
 
 /** "no such team". */
 export function noSuchTeam(name: string, { accounts }: Store): SetupError {
-  const help = nearest(name, accounts.listTeams()) ?? `\`tollgate teams create --alias ${name}\` makes it`;
+  const help = nearest(name, accounts, "team") ?? `\`tollgate teams create --alias ${name}\` makes it`;
   return new SetupError(`no team is called \`${name}\`: ${help}`, 1);
 }
 
 /** "no such organisation". */
-export function noSuchOrg(name: string, { accounts }: Store): SetupError {
-  const help = nearest(name, accounts.listOrgs()) ?? `\`tollgate orgs create --alias ${name}\` makes it`;
+function noSuchOrg(name: string, { accounts }: Store): SetupError {
+  const help = nearest(name, accounts, "org") ?? `\`tollgate orgs create --alias ${name}\` makes it`;
   return new SetupError(`no organisation is called \`${name}\`: ${help}`, 1);
 }
 
-function nearest(name: string, known: readonly { readonly alias: string }[]): string | null {
-  const near = suggest(
-    name,
-    known.map(({ alias }) => alias),
-  );
+function nearest(name: string, accounts: AccountStore, kind: AccountKind): string | null {
+  const near = suggest(name, accounts.namesNear(kind, name));
   return near === null ? null : `did you mean \`${near}\`?`;
 }

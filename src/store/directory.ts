@@ -88,6 +88,8 @@ export interface ListQuery {
   readonly limit: number;
   /** Aliases that begin so; the list is then in the order of aliases, else oldest first. */
   readonly aliasPrefix?: string | undefined;
+  /** Aliases with this in them, in capitals or not; of fewer than 3 characters, those that begin so: as `aliasPrefix`. */
+  readonly search?: string | undefined;
   /** Where the object is: in one of these organisations (teams), teams (keys), of this user (keys); or of any of the three. */
   readonly within?: Within | undefined;
   readonly status?: string | undefined;
@@ -164,7 +166,7 @@ export interface Directory {
   findBySecret(hash: Buffer): Promise<AccountObject | null>;
   list(kind: AccountKind, query: ListQuery): Promise<Page<AccountObject>>;
   /** How many `list` would give without its pages. */
-  count(kind: AccountKind, query: Pick<ListQuery, "within" | "aliasPrefix" | "status">): Promise<number>;
+  count(kind: AccountKind, query: Pick<ListQuery, "within" | "aliasPrefix" | "search" | "status">): Promise<number>;
   insert(object: NewObject, by: By): Promise<AccountObject>;
   update(change: ObjectChange, by: By): Promise<AccountObject>;
   /**

@@ -19,7 +19,7 @@ import { StoreError } from "../store.ts";
 import type { AccountChanges, Log } from "./account-changes.ts";
 import { newId } from "./account-rows.ts";
 import type { BudgetScope, Budgets } from "./budgets.ts";
-import { countSql, listSql, type Sql } from "./directory-query.ts";
+import { countSql, type Filter, listSql, narrowSql, type Sql } from "./directory-query.ts";
 import { columnsOf, type ObjectRow, TABLES, toObject, type Value } from "./directory-rows.ts";
 import { guarded, isDuplicate } from "./errors.ts";
 import { assertFits } from "./inline-rules.ts";
@@ -42,6 +42,8 @@ export class SqliteDirectory implements Directory {
   readonly #budgets: Budgets;
   readonly #members: Memberships;
   readonly #nowMs: () => number;
+  /** Prepared once: a page asks for every key on it. */
+  readonly #grace: Database.Statement<[string, number], number | null>;
 
   constructor({ db, changes, budgets, nowMs }: DirectoryOptions) {
     this.#db = db;
@@ -49,6 +51,8 @@ export class SqliteDirectory implements Directory {
     this.#budgets = budgets;
     this.#members = new Memberships(db);
     this.#nowMs = nowMs;
+    const grace = "SELECT max(until_ms) FROM grace_secrets WHERE key_id = ? AND until_ms > ?";
+    this.#grace = db.prepare<[string, number], number | null>(grace).pluck();
   }
 
   async get(kind: AccountKind, id: string): Promise<AccountObject | null> {
@@ -72,7 +76,7 @@ export class SqliteDirectory implements Directory {
 
   async list(kind: AccountKind, query: ListQuery): Promise<Page<AccountObject>> {
     return guarded(() => {
-      const { text, values } = listSql(kind, query);
+      const { text, values } = listSql(kind, query, this.#isNarrow(kind, query));
       const rows = this.#db.prepare<Value[], ObjectRow>(text).all(...values);
       const items = rows.slice(0, query.limit).map((row) => this.#toObject(kind, row));
       return { items, next: rows.length > query.limit ? (items.at(-1)?.id ?? null) : null };
@@ -80,14 +84,7 @@ export class SqliteDirectory implements Directory {
   }
 
   async count(kind: AccountKind, query: Parameters<Directory["count"]>[1]): Promise<number> {
-    const { text, values }: Sql = countSql(kind, query);
-    return guarded(
-      () =>
-        this.#db
-          .prepare<Value[], number>(text)
-          .pluck()
-          .get(...values) ?? 0,
-    );
+    return guarded(() => this.#number(countSql(kind, query, this.#isNarrow(kind, query))));
   }
 
   async insert(object: NewObject, { actor }: By): Promise<AccountObject> {
@@ -172,6 +169,16 @@ export class SqliteDirectory implements Directory {
     });
   }
 
+  #isNarrow(kind: AccountKind, filter: Filter): boolean {
+    const sql = narrowSql(kind, filter);
+    return sql !== null && this.#number(sql) === 1;
+  }
+
+  #number({ text, values }: Sql): number {
+    const statement = this.#db.prepare<Value[], number>(text).pluck();
+    return statement.get(...values) ?? 0;
+  }
+
   #read(kind: AccountKind, where: string, value: string): AccountObject | null {
     const sql = `SELECT * FROM ${TABLES[kind].name} WHERE ${where} AND deleted_ms IS NULL`;
     const row = this.#db.prepare<[string], ObjectRow>(sql).get(value);
@@ -204,8 +211,7 @@ export class SqliteDirectory implements Directory {
   }
 
   #graceUntil(keyId: string): number | null {
-    const sql = "SELECT max(until_ms) FROM grace_secrets WHERE key_id = ? AND until_ms > ?";
-    return this.#db.prepare<[string, number], number | null>(sql).pluck().get(keyId, this.#nowMs()) ?? null;
+    return this.#grace.get(keyId, this.#nowMs()) ?? null;
   }
 
   #setBudgets(kind: AccountKind, id: string, budgets: Json): void {

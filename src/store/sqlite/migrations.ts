@@ -2,6 +2,7 @@
 import type Database from "better-sqlite3";
 import { StoreError } from "../store.ts";
 import { ACCOUNT_MODEL } from "./account-schema.ts";
+import { NAMES } from "./name-schema.ts";
 
 /** `PRAGMA application_id` of a Tollgate database: "toll" in ASCII. */
 const APPLICATION_ID = 0x746f6c6c;
@@ -174,6 +175,7 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   ACCOUNT_MODEL,
+  NAMES,
 ];
 
 /** The version that a database had before the account model. */
