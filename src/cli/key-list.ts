@@ -1,7 +1,8 @@
 // `tollgate keys list`: keys without their secrets, with what they are now, page by page.
+import { objectJson } from "../accounts/object-json.ts";
 import type { Accounts } from "../accounts/service.ts";
 import { systemClock } from "../clock.ts";
-import { objectJson } from "./account-commands.ts";
+
 import { idOf, LOCAL, withAccounts } from "./account-service.ts";
 import type { Io } from "./command.ts";
 import { parseOptions, usage } from "./options.ts";
@@ -68,7 +69,7 @@ async function* pagesOf(
     const { items, next } = await accounts.list(LOCAL, "key", { ...wish, after, limit: Math.min(PAGE, left) });
     const keys: ListedKey[] = [];
     for (const item of items) {
-      const key = objectJson(item) as ListedKey & { readonly team_id: string | null };
+      const key = objectJson(item) as unknown as ListedKey & { readonly team_id: string | null };
       keys.push(listedKey(key, await teamOf(key.team_id), nowMs));
     }
     left -= keys.length;
