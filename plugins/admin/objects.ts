@@ -52,7 +52,7 @@ export function objectRoutes({ kind, management: { accounts, keys } }: ObjectRou
         const ids = (id: string | undefined) => (id === undefined ? undefined : [id]);
         const isWithin = org !== undefined || team !== undefined || user !== undefined;
         const within = isWithin ? { orgIds: ids(org), teamIds: ids(team), userId: user } : undefined;
-        const wish = { after, limit, aliasPrefix: search, status, within };
+        const wish = { after, limit, search, status, within };
         const { items, next } = await accounts.list(actor, kind, wish);
         return { status: 200, body: { items: items.map(objectJson), next } };
       },

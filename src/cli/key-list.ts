@@ -1,4 +1,6 @@
 // `tollgate keys list`: keys without their secrets, with what they are now, page by page.
+
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { objectJson } from "../accounts/object-json.ts";
 import type { Accounts } from "../accounts/service.ts";
 import { systemClock } from "../clock.ts";
@@ -77,6 +79,8 @@ async function* pagesOf(
     yield { keys, next, isLast };
     if (isLast) return;
     after = next;
+    // What was written and read is let go of between turns of the event loop.
+    await nextTurn();
   }
 }
 
