@@ -179,6 +179,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   const credentials = new Credentials({
     adminKey,
     authenticate: (head) => pipeline.authenticate(head),
+    directory: store.directory,
     throttle: new Throttle(clock.monotonicMs),
   });
   const apiOn = (plane: Plane) =>
