@@ -107,6 +107,17 @@ export function readObjectFields(kind: AccountKind, sent: Readonly<Record<string
   return Object.fromEntries(read);
 }
 
+/** The other way round: fields by their own names, as they are to be sent. */
+export function sentFields(submitted: Submitted): Record<string, unknown> {
+  const sent = Object.entries(submitted).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(sent.map(([field, value]) => [jsonName(field), sentValue(field, value as Json)]));
+}
+
+function sentValue(field: string, value: Json): unknown {
+  if (value === null) return null;
+  return isMoment(field) ? momentJson(value as number) : shown(field, value);
+}
+
 /** `expiresMs` → `expires`. */
 export function jsonName(field: string): string {
   return wireName(field).replace(/_ms$/, "");

@@ -10,6 +10,8 @@ export interface ErrorDetails {
   readonly field: string | null;
   /** `x-request-id`: what the gateway's log calls the request. */
   readonly requestId: string | null;
+  /** What is wrong with rules that were sent, in the language server's shape; empty where it is not rules. */
+  readonly diagnostics: readonly object[];
   /** Whole seconds to wait before another try; null where it does not say. */
   readonly retryAfterSeconds: number | null;
 }
@@ -37,14 +39,17 @@ export class ApiError extends TollgateError {
   readonly code: string | null;
   readonly field: string | null;
   readonly requestId: string | null;
+  readonly diagnostics: readonly object[];
   readonly retryAfterSeconds: number | null;
 
-  constructor(message: string, { status, code, field, requestId, retryAfterSeconds }: ErrorDetails) {
+  constructor(message: string, details: ErrorDetails) {
+    const { status, code, field, requestId, diagnostics, retryAfterSeconds } = details;
     super(message);
     this.status = status;
     this.code = code;
     this.field = field;
     this.requestId = requestId;
+    this.diagnostics = diagnostics;
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }

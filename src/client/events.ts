@@ -26,7 +26,7 @@ function read<Event>(data: string, { status, headers }: Response): Event {
   if (typeof event?.error !== "object" || event.error === null) return event as Event;
   const { message = "the stream ended with an error", code = null } = event.error;
   const requestId = headers.get("x-request-id");
-  throw new ServerError(message, { status, code, field: null, requestId, retryAfterSeconds: null });
+  throw new ServerError(message, { status, code, field: null, requestId, diagnostics: [], retryAfterSeconds: null });
 }
 
 /** The `data` of each event: WHATWG HTML, 9.2.6, of which only `data` and blank lines matter here. */

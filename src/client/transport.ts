@@ -175,11 +175,12 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
 /** The gateway's own API says `detail` (RFC 9457, and the team API), the LLM paths `error.message`. */
 async function errorOf(answer: Response, root: string): Promise<TollgateError> {
   const json = parsed(await answer.text());
-  const { detail, error, code, field } = (json ?? {}) as {
+  const { detail, error, code, field, diagnostics } = (json ?? {}) as {
     readonly detail?: unknown;
     readonly error?: { readonly message?: unknown; readonly code?: unknown; readonly param?: unknown };
     readonly code?: unknown;
     readonly field?: unknown;
+    readonly diagnostics?: unknown;
   };
   const message = textOf(detail) ?? textOf(error?.message);
   if (message === null) return notTollgate(root, answer);
@@ -189,6 +190,7 @@ async function errorOf(answer: Response, root: string): Promise<TollgateError> {
     code: textOf(code) ?? textOf(error?.code),
     field: textOf(field) ?? textOf(error?.param),
     requestId: answer.headers.get("x-request-id"),
+    diagnostics: Array.isArray(diagnostics) ? diagnostics : [],
     retryAfterSeconds: Number.isFinite(seconds) ? seconds : null,
   });
 }

@@ -8,6 +8,8 @@ export interface ListOrgsQuery {
   readonly after?: string | undefined;
   /** A part of the alias, in capitals or not; one or two characters: how it begins */
   readonly search?: string | undefined;
+  /** How the alias begins; the list is then in the order of aliases */
+  readonly prefix?: string | undefined;
   /** Only those with this status */
   readonly status?: string | undefined;
 }
@@ -77,6 +79,8 @@ export interface ListTeamsQuery {
   readonly after?: string | undefined;
   /** A part of the alias, in capitals or not; one or two characters: how it begins */
   readonly search?: string | undefined;
+  /** How the alias begins; the list is then in the order of aliases */
+  readonly prefix?: string | undefined;
   /** Only those with this status */
   readonly status?: string | undefined;
   /** The organisation's id */
@@ -207,6 +211,8 @@ export interface ListGroupsQuery {
   readonly after?: string | undefined;
   /** A part of the alias, in capitals or not; one or two characters: how it begins */
   readonly search?: string | undefined;
+  /** How the alias begins; the list is then in the order of aliases */
+  readonly prefix?: string | undefined;
 }
 
 /** `listGroups`, answer: lists the access groups that the caller may see, oldest first. */
@@ -248,6 +254,8 @@ export interface ListKeysQuery {
   readonly after?: string | undefined;
   /** A part of the alias, in capitals or not; one or two characters: how it begins */
   readonly search?: string | undefined;
+  /** How the alias begins; the list is then in the order of aliases */
+  readonly prefix?: string | undefined;
   /** Only those with this status */
   readonly status?: string | undefined;
   /** The team's id */
@@ -422,7 +430,7 @@ export interface AuditEntry {
   readonly actor: string;
   readonly action: string;
   readonly kind: string;
-  readonly object: string;
+  readonly id: string;
   readonly alias: string;
   readonly field: string | null;
   readonly old: unknown;

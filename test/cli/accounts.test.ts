@@ -132,7 +132,7 @@ t.test("a list of keys is narrowed and cut, and says where it goes on", async (t
   const table = await run("keys", "list", "--limit", "1001");
   t.equal(table.stdout.split("\n").filter((line) => line.startsWith("ID ")).length, 1, "one heading");
   t.match(table.stderr, /^there are more: --after key_\w+\n$/);
-  t.match(await run("keys", "list", "--search", "zzz"), { code: 0, stdout: "", stderr: "no key is so\n" });
+  t.match(await run("keys", "list", "--search", "zzz"), { code: 0, stdout: "", stderr: "there are none like that\n" });
   t.match(await run("keys", "list", "--limit", "0"), { code: 64, stderr: /--limit takes a whole number, 1 or more/ });
   t.match(await run("keys", "list", "--team", "mll"), { code: 1, stderr: /did you mean `ml`\?/ });
 });
