@@ -3,11 +3,16 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
 import admin from "../plugins/admin/index.ts";
+import adminLlmgateway from "../plugins/admin-llmgateway/index.ts";
+import adminSaas from "../plugins/admin-saas/index.ts";
 import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
 import { accountNames } from "./account-names.ts";
+import { Credits } from "./accounts/credits.ts";
+import { Iam } from "./accounts/iam.ts";
+import { Jobs } from "./accounts/jobs.ts";
 import { Keys } from "./accounts/keys.ts";
 import { Accounts, type CheckRules } from "./accounts/service.ts";
 import { createApi } from "./api/app.ts";
@@ -15,6 +20,7 @@ import { Credentials, type Plane } from "./api/credentials.ts";
 import { documentRoutes } from "./api/document-routes.ts";
 import { type ApiRoute, type RouteSet, route } from "./api/route.ts";
 import { Throttle } from "./api/throttle.ts";
+import { CallRoutes } from "./call-routes.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createClientIp } from "./http/client-ip.ts";
@@ -22,9 +28,10 @@ import { Deadlines } from "./http/deadlines.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { keptRuleCheck } from "./kept-rule-check.ts";
 import { createLedger } from "./ledger/engine.ts";
+import type { Ledger } from "./ledger/ledger.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { listedModels } from "./llm/listed-models.ts";
-import { metricsRoute, processMetrics, single } from "./metrics.ts";
+import { collectEach, metricsRoute, processMetrics, single } from "./metrics.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Host, Management, Metric, Plugin } from "./plugin.ts";
 import { declaredAttributes, registeredAttributes } from "./plugin-attributes.ts";
@@ -33,14 +40,20 @@ import { type LoadedPlugin, loadPlugins, Registry } from "./registry.ts";
 import type { Attribute } from "./rules/attributes.ts";
 import { createRuleService } from "./rules/engine.ts";
 import { estimateAttributes } from "./rules/estimate-attributes.ts";
-import type { RuleLoad, RuleStatus } from "./rules/service.ts";
+import type { RuleLoad } from "./rules/service.ts";
+import { Spending } from "./spending.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
 import type { Clock } from "./types.ts";
 import { version } from "./version.ts";
+import { factsOfAll, loadInAll, metricsOfAll, statusOf } from "./workers/combined.ts";
+import type { ProcessStatus, Workers } from "./workers/messages.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
-  [auth, iam, budget, logging, admin].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [auth, iam, budget, logging, admin, adminSaas, adminLlmgateway].map((plugin) => [
+    plugin.name,
+    plugin as unknown as Plugin,
+  ]),
 );
 
 /** How often this process says that it lives and gives idle leases back, milliseconds. */
@@ -53,21 +66,28 @@ export interface GatewayOptions {
   readonly log: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
+  /** The processes that serve the data plane in place of this one, which then has the admin listener only. */
+  readonly workers?: Workers;
+  /** This process is one of them: it has no admin listener. */
+  readonly isWorker?: boolean;
 }
 
 /** A running gateway. */
 export interface Gateway {
   /** Where the data plane listens. */
   readonly url: string;
-  /** Where the admin API listens. */
+  /** Where the admin API listens; empty in a worker. */
   readonly adminUrl: string;
   /** The admin key when it was made up at start; null when the config has it. */
   readonly adminKeyMade: string | null;
   readonly catalogue: Catalogue;
   readonly store: Store;
   readonly pepper: Buffer;
-  /** Reads the rule files now. */
+  /** Reads the rule files now; in the workers too. */
   reloadRules(): Promise<RuleLoad>;
+  /** What this process has counted. */
+  metrics(): readonly Metric[];
+  status(): ProcessStatus;
   /** Stops taking requests, lets those under way finish until the drain deadline, settles everything, closes. */
   close(): Promise<void>;
 }
@@ -98,7 +118,7 @@ export async function checkParts(config: Config): Promise<void> {
 
 /** @param closers filled, as things are opened, with what closes them */
 async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
-  const { log, clock = systemClock } = options;
+  const { log, clock = systemClock, workers, isWorker = false } = options;
   const health: Health = { storeProblem: null, unaccountedNanoUsd: 0n, rowsDropped: 0 };
   const store = openStore(config, { clock, onEvent: (event) => onStoreEvent(event, log, health) });
   closers.push(() => store.close());
@@ -124,7 +144,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadAll(config);
-  const management = managementOf(store, pepper, keptRuleCheck(catalogue, clock.nowMs), clock);
+  const management = managementOf({ store, ledger, pepper, clock, checkRules: keptRuleCheck(catalogue, clock.nowMs) });
   const hostFor = (name: string): Host => ({
     log: log.child({ plugin: name }),
     clock,
@@ -147,6 +167,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   closers.push(() => clearInterval(beat));
 
   const clientIp = createClientIp(config.trustedProxies);
+  const calls = new CallRoutes(registry.having("routes").map(({ hooks }) => hooks.routes));
   const pipeline = new Pipeline({
     registry,
     providers,
@@ -155,21 +176,24 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     clientIp,
     limits: config.limits,
     errorFormat: config.errorFormat,
+    calls,
     rules,
   });
-  const reloadRules = (): Promise<RuleLoad> => rules.load();
+  const reloadRules = (): Promise<RuleLoad> => loadInAll(rules, workers);
   const adminKeyMade = config.admin.key === null ? `adm-${randomBytes(24).toString("base64url")}` : null;
   const sources = [
     { name: "gateway", collect: () => [...gatewayMetrics(pipeline, health), ...processMetrics()] },
     ...registry.having("metrics").map(({ name, hooks }) => ({ name, collect: () => hooks.metrics() })),
   ];
+  const metrics = (): readonly Metric[] => collectEach(sources, log);
+  const status = (): ProcessStatus => statusOf(pipeline, health.storeProblem, rules.status());
   const sets: readonly RouteSet[] = [
     {
       tag: "gateway",
       description: "The gateway itself.",
       routes: [
         reloadRoute(reloadRules, log),
-        metricsRoute(sources, config.admin.openMetrics, log),
+        metricsRoute(() => metricsOfAll(metrics(), workers), config.admin.openMetrics),
         ...documentRoutes(() => sets, version()),
       ],
     },
@@ -186,23 +210,33 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     createApi({ sets, plane, credentials, clientIp, clock, log, bodyBytesMax: config.limits.bodyBytesMax });
   const dataApi = apiOn("data");
   const common = {
-    notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
-    facts: () => ({ rules: shownStatus(rules.status()), active_requests: pipeline.active }),
+    notReady: () => status().notReady ?? (workers?.serving === 0 ? "no worker serves" : null),
+    facts: () => factsOfAll(status(), workers),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
   const data = createServer({
     ...common,
     handler: (req, res) => (dataApi.serves(req.url) ? dataApi.handler(req, res) : pipeline.handle(req, res)),
   });
-  const adminServer = createServer({ ...common, handler: apiOn("admin").handler });
+  const adminApi = apiOn("admin");
+  const adminServer = createServer({
+    ...common,
+    handler: (req, res) => (calls.of(req.url) === null ? adminApi.handler(req, res) : pipeline.handle(req, res)),
+  });
   closers.push(() => closeServers(data, adminServer));
-  const url = await listenOn(data, config.listen.host, config.listen.port);
-  const adminUrl = await listenOn(adminServer, config.admin.listen.host, config.admin.listen.port);
+  closers.push(() => workers?.drain());
+  const url =
+    workers === undefined
+      ? await listenOn(data, config.listen.host, config.listen.port)
+      : await workers.start(adminKey);
+  const { host, port } = config.admin.listen;
+  const adminUrl = isWorker ? "" : await listenOn(adminServer, host, port);
   const close = once(async () => {
     await drain(pipeline, data, config.limits.drainMs);
     await closeAll(closers, log);
   });
-  return { url, adminUrl, adminKeyMade, catalogue: providers.catalogue, store, pepper, reloadRules, close };
+  const shown = { url, adminUrl, adminKeyMade, catalogue: providers.catalogue };
+  return { ...shown, store, pepper, reloadRules, metrics, status, close };
 }
 
 /**
@@ -241,16 +275,10 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
     limits: { firstByteMs, idleMs, answerBytesMax },
     deadlines,
     monotonicMs: clock.monotonicMs,
+    errorFormat: config.errorFormat,
   });
   closers.push(() => providers.close());
   return providers;
-}
-
-/** What `/readyz?verbose` says of the rules: whoever can reach the port may read it, so no report. */
-function shownStatus({ generation, hash, files, rules, loadedMs, stale, keptMs, lastFailure }: RuleStatus): object {
-  const time = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
-  const times = { loaded: time(loadedMs), kept: time(keptMs), failed: time(lastFailure?.atMs) };
-  return { generation, hash, files, rules, stale, ...times };
 }
 
 /** The names that the rule checker knows. */
@@ -280,9 +308,27 @@ function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): ApiRoute {
   });
 }
 
-function managementOf({ directory }: Store, pepper: Buffer, checkRules: CheckRules, clock: Clock): Management {
+interface ManagementParts {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly pepper: Buffer;
+  readonly clock: Clock;
+  readonly checkRules: CheckRules;
+}
+
+function managementOf({ store, ledger, pepper, clock, checkRules }: ManagementParts): Management {
+  const { directory, requests } = store;
+  const nowMs = (): number => clock.nowMs();
   const accounts = new Accounts({ directory, checkRules });
-  return { accounts, keys: new Keys({ accounts, pepper, nowMs: () => clock.nowMs() }) };
+  const credits = new Credits({ accounts, store: store.credits, nowMs });
+  return {
+    accounts,
+    keys: new Keys({ accounts, pepper, nowMs }),
+    credits,
+    jobs: new Jobs({ accounts, credits, nowMs }),
+    spending: new Spending({ directory, ledger, requests }),
+    iam: new Iam({ accounts }),
+  };
 }
 
 /** What the store has told. */

@@ -2,9 +2,8 @@
 import { systemClock } from "../clock.ts";
 import type { Command, Io } from "./command.ts";
 import { PLACE_HELP, parseDeskOptions, type ShownEntry, withDesk } from "./desk.ts";
-import { usage } from "./options.ts";
 import { renderTable } from "./table.ts";
-import { readMoment } from "./values.ts";
+import { readCount, readMoment } from "./values.ts";
 
 const LIMIT = 1_000;
 
@@ -43,8 +42,8 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   const { since, object } = values;
   const sinceMs = since === undefined ? undefined : readMoment("audit", "--since", since, systemClock.nowMs(), -1);
   const [limit, afterSeq] = [
-    readNumber("--limit", values.limit ?? String(LIMIT)),
-    readNumber("--after", values.after ?? "0"),
+    readCount("audit", "--limit", values.limit ?? String(LIMIT)),
+    readCount("audit", "--after", values.after ?? "0"),
   ];
   const query = { sinceMs, object, limit, afterSeq };
   const entries = await withDesk(io, place, (desk) => desk.audit(query));
@@ -53,11 +52,6 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   else io.stdout.write(table(entries));
   if (entries.length === limit) io.stderr.write(`there may be more: --after ${entries.at(-1)?.seq}\n`);
   return 0;
-}
-
-function readNumber(option: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw usage("audit", `${option} takes a whole number`);
 }
 
 function table(entries: readonly ShownEntry[]): string {

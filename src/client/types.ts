@@ -42,6 +42,7 @@ export interface Org {
   readonly budgets: readonly Budget[];
   readonly soft_budget_usd: string | null;
   readonly model_budgets: Readonly<Record<string, Budget>>;
+  readonly no_main_budget: boolean;
   readonly ip_ranges: readonly string[];
   readonly rules: string | null;
   readonly status: "active" | "suspended" | "paused";
@@ -66,6 +67,7 @@ export interface OrgFields {
   readonly budgets?: readonly BudgetFields[] | null | undefined;
   readonly soft_budget_usd?: string | number | null | undefined;
   readonly model_budgets?: Readonly<Record<string, BudgetFields>> | null | undefined;
+  readonly no_main_budget?: boolean | null | undefined;
   readonly ip_ranges?: readonly string[] | null | undefined;
   readonly rules?: string | null | undefined;
   readonly status?: "active" | "suspended" | "paused" | null | undefined;
@@ -115,11 +117,14 @@ export interface Team {
   readonly budgets: readonly Budget[];
   readonly soft_budget_usd: string | null;
   readonly model_budgets: Readonly<Record<string, Budget>>;
+  readonly no_main_budget: boolean;
   readonly ip_ranges: readonly string[];
   readonly rules: string | null;
+  readonly model_aliases: Readonly<Record<string, string>>;
   readonly status: "active" | "suspended" | "paused";
   readonly org_id: string | null;
-  readonly member_permissions: readonly string[];
+  readonly budget_mode: "none" | "job_based" | "consumption_usd" | "consumption_tokens";
+  readonly member_permissions: readonly ("/key/generate" | "/key/update" | "/key/delete" | "/key/regenerate" | "/key/service-account/generate")[];
   readonly restricted_from_above: readonly string[];
   readonly created: string;
   readonly created_by: string;
@@ -141,11 +146,14 @@ export interface TeamFields {
   readonly budgets?: readonly BudgetFields[] | null | undefined;
   readonly soft_budget_usd?: string | number | null | undefined;
   readonly model_budgets?: Readonly<Record<string, BudgetFields>> | null | undefined;
+  readonly no_main_budget?: boolean | null | undefined;
   readonly ip_ranges?: readonly string[] | null | undefined;
   readonly rules?: string | null | undefined;
+  readonly model_aliases?: Readonly<Record<string, string>> | null | undefined;
   readonly status?: "active" | "suspended" | "paused" | null | undefined;
   readonly org_id?: string | null | undefined;
-  readonly member_permissions?: readonly string[] | null | undefined;
+  readonly budget_mode?: "none" | "job_based" | "consumption_usd" | "consumption_tokens" | null | undefined;
+  readonly member_permissions?: readonly ("/key/generate" | "/key/update" | "/key/delete" | "/key/regenerate" | "/key/service-account/generate")[] | null | undefined;
 }
 
 /** `listUsers`, answer: lists the users that the caller may see, oldest first. */
@@ -176,6 +184,7 @@ export interface User {
   readonly budgets: readonly Budget[];
   readonly soft_budget_usd: string | null;
   readonly model_budgets: Readonly<Record<string, Budget>>;
+  readonly no_main_budget: boolean;
   readonly status: "active" | "suspended" | "paused";
   readonly role: "internal_user" | "internal_user_viewer" | "proxy_admin" | "proxy_admin_viewer";
   readonly restricted_from_above: readonly string[];
@@ -199,6 +208,7 @@ export interface UserFields {
   readonly budgets?: readonly BudgetFields[] | null | undefined;
   readonly soft_budget_usd?: string | number | null | undefined;
   readonly model_budgets?: Readonly<Record<string, BudgetFields>> | null | undefined;
+  readonly no_main_budget?: boolean | null | undefined;
   readonly status?: "active" | "suspended" | "paused" | null | undefined;
   readonly role?: "internal_user" | "internal_user_viewer" | "proxy_admin" | "proxy_admin_viewer" | null | undefined;
 }
@@ -284,6 +294,7 @@ export interface Key {
   readonly last_four: string;
   readonly alias: string;
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly description: string | null;
   readonly models: readonly string[];
   readonly access_groups: readonly string[];
   readonly tpm_limit: number | null;
@@ -294,8 +305,10 @@ export interface Key {
   readonly budgets: readonly Budget[];
   readonly soft_budget_usd: string | null;
   readonly model_budgets: Readonly<Record<string, Budget>>;
+  readonly no_main_budget: boolean;
   readonly ip_ranges: readonly string[];
   readonly rules: string | null;
+  readonly model_aliases: Readonly<Record<string, string>>;
   readonly team_id: string | null;
   readonly user_id: string | null;
   readonly service_account: boolean;
@@ -319,6 +332,7 @@ export interface Key {
 export interface KeyFields {
   readonly alias?: string | null | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly description?: string | null | undefined;
   readonly models?: readonly string[] | null | undefined;
   readonly access_groups?: readonly string[] | null | undefined;
   readonly tpm_limit?: number | null | undefined;
@@ -329,8 +343,10 @@ export interface KeyFields {
   readonly budgets?: readonly BudgetFields[] | null | undefined;
   readonly soft_budget_usd?: string | number | null | undefined;
   readonly model_budgets?: Readonly<Record<string, BudgetFields>> | null | undefined;
+  readonly no_main_budget?: boolean | null | undefined;
   readonly ip_ranges?: readonly string[] | null | undefined;
   readonly rules?: string | null | undefined;
+  readonly model_aliases?: Readonly<Record<string, string>> | null | undefined;
   readonly team_id?: string | null | undefined;
   readonly user_id?: string | null | undefined;
   readonly service_account?: boolean | null | undefined;
