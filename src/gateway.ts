@@ -9,6 +9,7 @@ import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
+import { accountNames } from "./account-names.ts";
 import { Credits } from "./accounts/credits.ts";
 import { Iam, type WarnOfRules } from "./accounts/iam.ts";
 import { Jobs } from "./accounts/jobs.ts";
@@ -289,13 +290,11 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
 
 /** The names that the rule checker knows. */
 function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
-  const names = (rows: readonly { id: string; alias: string }[]): string[] =>
-    rows.flatMap(({ id, alias }) => [id, alias]);
   return {
     models: () => catalogue.models(),
     providers: () => catalogue.providers(),
-    teams: () => names(accounts.listTeams()),
-    keys: () => names(accounts.listKeys()),
+    teams: () => accountNames(accounts, "team"),
+    keys: () => accountNames(accounts, "key"),
     listedModels: () => listedModels(systemClock.nowMs()),
   };
 }

@@ -5,7 +5,7 @@ import type { CheckRules } from "./accounts/service.ts";
 import type { RuleCatalogue } from "./rules/catalogue.ts";
 import { isError } from "./rules/diagnostics.ts";
 import { checkText, inlineSource } from "./rules/inline-text.ts";
-import { renderText } from "./rules/render.ts";
+import { renderLsp, renderText } from "./rules/render.ts";
 import { RULES_BYTES_MAX } from "./store/store.ts";
 
 /** Makes the check. @throws AccountError `invalid_field` with the report that `tollgate check` would print */
@@ -18,7 +18,9 @@ export function keptRuleCheck(catalogue: RuleCatalogue, nowMs: () => number): Ch
     const source = inlineSource({ scope, subject: { id: alias, alias }, text });
     const { set, diagnostics } = checkText(source, catalogue, nowMs());
     if (set !== null) return;
-    throw new AccountError("invalid_field", renderText(diagnostics.filter(isError)).trimEnd(), { field: "rules" });
+    const errors = diagnostics.filter(isError);
+    const report = renderText(errors).trimEnd();
+    throw new AccountError("invalid_field", report, { field: "rules", diagnostics: renderLsp(errors) });
   };
 }
 
