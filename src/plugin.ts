@@ -48,7 +48,7 @@ export {
   type RouteSet,
   route,
 } from "./api/route.ts";
-export { parseDuration } from "./config/units.ts";
+export { durationShape, sinceShape } from "./api/shapes.ts";
 export { creditsOf } from "./credit-units.ts";
 export { detailText } from "./detail-text.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";

@@ -4,24 +4,14 @@ import {
   type Actor,
   type ApiReply,
   type ApiRoute,
+  durationShape,
   type Management,
   notOfTeam,
   type Principal,
   route,
   z,
 } from "../../src/plugin.ts";
-import {
-  budgetMode,
-  credits,
-  duration,
-  masked,
-  metadata,
-  named,
-  names,
-  paging,
-  teamJson,
-  teamShape,
-} from "./shapes.ts";
+import { budgetMode, credits, masked, metadata, named, names, paging, teamJson, teamShape } from "./shapes.ts";
 import { makeTeamKey, teamKeyOf } from "./team-keys.ts";
 
 const MASKED_NOTE = "The virtual key is shown once, when it is made or rotated; here it is masked.";
@@ -153,7 +143,7 @@ export function teamRoutes(management: Management): readonly ApiRoute[] {
       ...{ ...shared, method: "POST", path: "/api/teams/{team_id}/rotate-key", operationId: "saasRotateTeamKey" },
       summary: "Gives the team a new virtual key, shown this once",
       body: z.strictObject({
-        grace_period: duration.optional().describe("How long the old one works too; 30d at most"),
+        grace_period: durationShape.optional().describe("How long the old one works too; 30d at most"),
       }),
       bodyOptional: true,
       handle: async ({ actor, params, body }) => {

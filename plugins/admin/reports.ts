@@ -4,30 +4,14 @@ import {
   auditJson,
   formatUsd,
   type Host,
-  parseDuration,
   route,
+  sinceShape,
   type UsageRow,
   z,
 } from "../../src/plugin.ts";
 import { paging } from "./pages.ts";
 
 const DAY_MS = 86_400_000;
-
-/** `30d` before now, or a moment. */
-function since(nowMs: () => number) {
-  return z
-    .string()
-    .transform((text, context) => {
-      const length = parseDuration(text);
-      if (length.ok) return nowMs() - length.value;
-      const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-      if (!Number.isNaN(ms)) return ms;
-      context.addIssue({ code: "custom", message: "write a length (7d) or a date (2027-01-31)" });
-      return z.NEVER;
-    })
-    .optional()
-    .describe("A length back from now (7d) or a date");
-}
 
 const entry = z.object({
   seq: z.int(),
@@ -46,7 +30,7 @@ const usageRow = z.object({
 
 /** The routes. */
 export function reportRoutes({ management: { accounts }, requests, clock }: Host): readonly ApiRoute[] {
-  const from = since(() => clock.nowMs());
+  const from = sinceShape(() => clock.nowMs()).optional();
   return [
     route({
       ...{ method: "GET", path: "/-/audit", operationId: "listAudit", access: "any" },
