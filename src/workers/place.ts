@@ -58,11 +58,10 @@ export class Place {
     return this.#starting.promise;
   }
 
-  /** null: there is no answer, in time or at all. */
+  /** Of a worker that serves. */
   async ask<Q extends Question>(question: Q): Promise<Answered<Q>> {
     const { worker } = this.#options;
     const pid = this.#process?.process.pid ?? 0;
-    if (!this.serves) return { worker, pid, answer: null };
     const id = this.#nextId++;
     const answer = await new Promise<Answers[Question] | null>((resolve) => {
       const timer = setTimeout(() => resolve(null), ANSWER_MS[question]);
