@@ -48,6 +48,8 @@ export interface Principal {
   readonly tags: readonly string[];
   /** Money budgets on this key and on what it belongs to. */
   readonly budgets: readonly Budget[];
+  /** What its requests' model names stand for, before anything else reads them. Left out when there are none. */
+  readonly modelAliases?: Readonly<Record<string, string>>;
   /** Rules kept on its organisation, its team and itself, in this order. Left out when there are none. */
   readonly rules?: readonly InlineRules[];
 }
@@ -58,6 +60,8 @@ export interface InlineRules {
   readonly subject: Subject;
   /** In the rule language. */
   readonly text: string;
+  /** What the text is made of, where people have not written it as it is. */
+  readonly origin?: "iam";
 }
 
 /** A calendar window: resets at local midnight of the time zone it is computed in; `total` never resets. */
@@ -161,7 +165,7 @@ export interface RequestHead {
 
 /** A parsed request, as rules and guardrails see it. */
 export interface Call extends RequestHead {
-  /** What the caller wrote in `model`. */
+  /** What the caller wrote in `model`, or what that stands for by the key's or team's own aliases. */
   readonly modelRequested: string;
   /** The targets that could serve it, best first; never empty. */
   readonly targets: readonly Target[];

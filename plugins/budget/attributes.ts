@@ -102,7 +102,7 @@ export interface KeyReservation extends Reservation {
 }
 
 /** The hooks of a plugin that reserves at once. */
-interface Reserving {
+export interface Reserving {
   reserve(call: Call, principal: Principal, decision: Decision): KeyReservation;
   settle(reservation: Reservation, outcome: Outcome): void | Promise<void>;
 }

@@ -16,6 +16,10 @@ export const ACCOUNT_ERRORS = Object.freeze({
   outdated: 412,
   /** The key is revoked, and that is final. */
   revoked: 409,
+  /** The team has not enough credits left. */
+  credits_exhausted: 403,
+  /** The job is completed or failed, and stays so. */
+  job_ended: 409,
 } as const);
 
 /** A name from the list. */
@@ -27,18 +31,26 @@ export class AccountError extends Error {
   readonly status: number;
   /** The field at fault, in camel case; null where there is none. */
   readonly field: string | null;
+  /** Of rules that have an error: what is wrong with them, in the language server's shape. */
+  readonly diagnostics: readonly object[];
 
-  constructor(code: AccountErrorCode, message: string, { field = null, cause }: AccountErrorDetails = {}) {
+  constructor(
+    code: AccountErrorCode,
+    message: string,
+    { field = null, diagnostics = [], cause }: AccountErrorDetails = {},
+  ) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "AccountError";
     this.code = code;
     this.status = ACCOUNT_ERRORS[code];
     this.field = field;
+    this.diagnostics = diagnostics;
   }
 }
 
 /** More about a failure. */
 export interface AccountErrorDetails {
   readonly field?: string | null;
+  readonly diagnostics?: readonly object[];
   readonly cause?: unknown;
 }

@@ -15,6 +15,7 @@ import {
   labels,
   longText,
   members,
+  modelNames,
   models,
   routes,
   text,
@@ -32,7 +33,10 @@ const budget = z.strictObject({
 });
 const whole = z.int().min(0);
 
-/** What each kind of field is in JSON. */
+const shownAmount = z.string().describe("US dollars, as a decimal");
+const shownBudget = z.object({ limit_usd: shownAmount, window: z.string() });
+
+/** What each kind of field is in JSON that is sent. */
 const SCHEMAS: ReadonlyMap<FieldType, z.ZodType> = new Map<FieldType, z.ZodType>([
   [text, z.string()],
   [longText, z.string()],
@@ -41,9 +45,17 @@ const SCHEMAS: ReadonlyMap<FieldType, z.ZodType> = new Map<FieldType, z.ZodType>
   [usd, amount],
   ...[labels, models, members, routes, ipRanges].map((type): [FieldType, z.ZodType] => [type, texts]),
   [json, z.record(z.string(), z.unknown())],
+  [modelNames, z.record(z.string(), z.string())],
   [countByModel, z.record(z.string(), whole)],
   [budgets, z.array(budget)],
   [budgetByModel, z.record(z.string(), budget)],
+]);
+
+/** What is shown otherwise than it may be sent. */
+const SHOWN: ReadonlyMap<FieldType, z.ZodType> = new Map<FieldType, z.ZodType>([
+  [usd, shownAmount],
+  [budgets, z.array(shownBudget)],
+  [budgetByModel, z.record(z.string(), shownBudget)],
 ]);
 
 /** An object: its fields in snake case, money as text, moments as ISO 8601. A key's secret is never in it. */
@@ -71,7 +83,7 @@ export function objectSchema(kind: AccountKind): z.ZodObject {
   return z.object({
     id: z.string(),
     ...(kind === "key" ? secret : {}),
-    ...Object.fromEntries(fieldsOf(kind).map(([name, schema]) => [name, schema.nullable()])),
+    ...Object.fromEntries(shownFields(kind)),
     ...(kind === "key" ? use : {}),
     restricted_from_above: texts,
     ...{ created: moment, created_by: z.string(), updated: moment, updated_by: z.string() },
@@ -97,17 +109,42 @@ export function readObjectFields(kind: AccountKind, sent: Readonly<Record<string
   return Object.fromEntries(read);
 }
 
+/** The other way round: fields by their own names, as they are to be sent. */
+export function sentFields(submitted: Submitted): Record<string, unknown> {
+  const sent = Object.entries(submitted).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(sent.map(([field, value]) => [jsonName(field), sentValue(field, value as Json)]));
+}
+
+function sentValue(field: string, value: Json): unknown {
+  if (value === null) return null;
+  return isMoment(field) ? momentJson(value as number) : shown(field, value);
+}
+
 /** `expiresMs` → `expires`. */
 export function jsonName(field: string): string {
   return wireName(field).replace(/_ms$/, "");
 }
 
+/** A field that holds something when nothing is stored is never null. */
+function shownFields(kind: AccountKind): readonly (readonly [string, z.ZodType])[] {
+  const sent = new Map(fieldsOf(kind));
+  return Object.entries(FIELDS[kind]).map(([field, { type, whenUnset = null }]) => {
+    const name = jsonName(field);
+    const schema = SHOWN.get(type) ?? (sent.get(name) as z.ZodType);
+    return [name, whenUnset !== null || field === "alias" ? schema : schema.nullable()] as const;
+  });
+}
+
 function fieldsOf(kind: AccountKind): readonly (readonly [string, z.ZodType])[] {
   return Object.entries(FIELDS[kind]).map(([field, { type }]) => {
-    const known = type.words === undefined ? SCHEMAS.get(type) : z.enum(type.words as [string, ...string[]]);
+    const known = type.words === undefined ? schemaOf(type) : z.enum(type.words as [string, ...string[]]);
     if (known === undefined) throw new Error(`Field ${field} has no shape`);
     return [jsonName(field), isMoment(field) ? moment : known] as const;
   });
+}
+
+function schemaOf(type: FieldType): z.ZodType | undefined {
+  return type.choices === undefined ? SCHEMAS.get(type) : z.array(z.enum(type.choices as [string, ...string[]]));
 }
 
 function fieldsJson(kind: AccountKind, fields: Fields): Record<string, Json> {

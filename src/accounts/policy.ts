@@ -31,11 +31,10 @@ export function policyText(fields: Fields, { groups, lengthBudgets }: PolicyCont
     groupsLine(names(fields.accessGroups), groups),
     ipLine(names(fields.ipRanges)),
     limitLines(fields),
-    Object.entries(map<ModelBudget>(fields.modelBudgets)).flatMap(
-      ([model, { limitUsd, window }]) =>
-        `budget $${limitUsd} per ${window} model ${quoted(model)} as ${nameFor("account-budget", model)}`,
+    Object.entries(map<ModelBudget>(fields.modelBudgets)).flatMap(([model, { limitUsd, window }]) =>
+      counting(`budget $${limitUsd} per ${window}`, nameFor("account-budget", model), model),
     ),
-    lengthBudgets.map(({ id, limitUsd, window }) => `budget $${limitUsd} per ${window} as account-${id}`),
+    lengthBudgets.map(({ id, limitUsd, window }) => counting(`budget $${limitUsd} per ${window}`, `account-${id}`)),
   ].flat();
   return lines.length === 0 ? null : `${lines.join("\n")}\n`;
 }
@@ -63,16 +62,23 @@ function ipLine(ranges: readonly string[]): readonly string[] {
 function limitLines(fields: Fields): readonly string[] {
   const { rpmLimit, tpmLimit, maxParallelRequests } = fields;
   const perModel = (field: Json | undefined, unit: string, as: string): readonly string[] =>
-    Object.entries(map<number>(field)).map(
-      ([model, count]) => `limit ${count} ${unit} per 1m model ${quoted(model)} as ${nameFor(as, model)}`,
+    Object.entries(map<number>(field)).map(([model, count]) =>
+      counting(`limit ${count} ${unit} per 1m`, nameFor(as, model), model),
     );
   return [
-    ...(isSet(rpmLimit) ? [`limit ${rpmLimit} requests per 1m as account-rpm`] : []),
-    ...(isSet(tpmLimit) ? [`limit ${tpmLimit} tokens per 1m as account-tpm`] : []),
-    ...(isSet(maxParallelRequests) ? [`limit ${maxParallelRequests} concurrent as account-parallel`] : []),
+    ...(isSet(rpmLimit) ? [counting(`limit ${rpmLimit} requests per 1m`, "account-rpm")] : []),
+    ...(isSet(tpmLimit) ? [counting(`limit ${tpmLimit} tokens per 1m`, "account-tpm")] : []),
+    ...(isSet(maxParallelRequests) ? [counting(`limit ${maxParallelRequests} concurrent`, "account-parallel")] : []),
     ...perModel(fields.modelRpmLimits, "requests", "account-rpm"),
     ...perModel(fields.modelTpmLimits, "tokens", "account-tpm"),
   ];
+}
+
+/** A `limit` or `budget` statement. The language has none of 0: nothing is left of it, so it denies, with its status. */
+function counting(clause: string, as: string, model?: string): string {
+  const about = model === undefined ? "" : ` model ${quoted(model)}`;
+  if (!/^(?:limit|budget) \$?0 /.test(clause)) return `${clause}${about} as ${as}`;
+  return `deny${about} as ${as} because "${clause.replace(/^(\w+)/, "A $1 of")} leaves nothing to use" status 429`;
 }
 
 /** A group's name stands for its models; any other name for itself. */

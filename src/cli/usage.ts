@@ -2,12 +2,12 @@
 
 import { systemClock } from "../clock.ts";
 import { formatUsd } from "../money.ts";
-import type { RequestStore, UsageGroup, UsageRow } from "../store/store.ts";
+import type { UsageGroup, UsageRow } from "../store/store.ts";
 import type { Command, Io } from "./command.ts";
-import { oneOf, parseOptions, usage as usageError } from "./options.ts";
+import { type Desk, PLACE_HELP, parseDeskOptions, withDesk } from "./desk.ts";
+import { oneOf, usage as usageError } from "./options.ts";
 import { renderCsv, renderTable } from "./table.ts";
 import { readMoment } from "./values.ts";
-import { withStore } from "./with-store.ts";
 
 const GROUPS: readonly UsageGroup[] = ["key", "team", "user", "model", "day"];
 const SINCE = "30d";
@@ -24,7 +24,7 @@ Options:
   --until WHEN        the same; requests that arrived before it; default: now
   --csv               CSV on stdout (RFC 4180, with a header line)
   --json              JSON on stdout: {"rows":[{GROUP,"requests","input_tokens","output_tokens","cost_usd"}]}
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
 
 Money is in US dollars, as decimal text: nothing is rounded. \`-\` stands for requests without such a group.
 
@@ -42,14 +42,14 @@ export const usage: Command = {
 };
 
 async function run(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = parseOptions(argv, {
+  const { values, place } = parseDeskOptions(argv, {
     command: "usage",
     options: { by: { type: "string" }, since: { type: "string" }, until: { type: "string" }, csv: { type: "boolean" } },
   });
   if (values.csv && values.json) throw usageError("usage", "--csv and --json exclude each other");
   const group = oneOf("usage", "group", values.by ?? "key", GROUPS);
   const span = readSpan(values.since ?? SINCE, values.until);
-  const rows = await withStore(io, values.config, ({ requests }) => rowsOf(requests, group, span));
+  const rows = await withDesk(io, place, (desk) => rowsOf(desk, group, span));
   if (values.json) io.stdout.write(`${JSON.stringify({ rows: rows.map((row) => rowJson(group, row)) })}\n`);
   else if (values.csv) io.stdout.write(csv(group, rows));
   else showTable(group, rows, span, io);
@@ -73,10 +73,10 @@ function readSpan(since: string, until: string | undefined): Span {
 }
 
 /** What came since the span's beginning, less what came since its end, which is asked first: sums never fall below 0. */
-function rowsOf(requests: RequestStore, group: UsageGroup, { sinceMs, untilMs }: Span): readonly UsageRow[] {
-  if (untilMs === null) return requests.usage(group, sinceMs);
-  const later = byName(requests.usage(group, untilMs));
-  const rows = [...byName(requests.usage(group, sinceMs)).values()];
+async function rowsOf(desk: Desk, group: UsageGroup, { sinceMs, untilMs }: Span): Promise<readonly UsageRow[]> {
+  if (untilMs === null) return desk.usage(group, sinceMs);
+  const later = byName(await desk.usage(group, untilMs));
+  const rows = [...byName(await desk.usage(group, sinceMs)).values()];
   const left = rows.map((row) => less(row, later.get(row.name))).filter((row) => row.requests > 0);
   return group === "day" ? left : left.sort((a, b) => compare(b.costNanoUsd, a.costNanoUsd) || b.requests - a.requests);
 }

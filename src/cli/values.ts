@@ -43,6 +43,12 @@ function isCalendarDay(date: string): boolean {
   return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date);
 }
 
+/** A whole number, 0 or more. */
+export function readCount(command: string, option: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw usage(command, `${option} takes a whole number`);
+}
+
 /** A budget in JSON output. */
 export function budgetJson(budget: Pick<Budget, "limitNanoUsd" | "window">): { limit_usd: string; window: string } {
   return { limit_usd: formatUsd(budget.limitNanoUsd), window: budget.window };
@@ -52,6 +58,14 @@ export function budgetJson(budget: Pick<Budget, "limitNanoUsd" | "window">): { l
 export function budgetText(budgets: readonly Pick<Budget, "limitNanoUsd" | "window">[]): string {
   const texts = budgets.map(({ limitNanoUsd, window }) =>
     window === "total" ? `$${formatUsd(limitNanoUsd)} total` : `$${formatUsd(limitNanoUsd)} per ${window}`,
+  );
+  return texts.join(", ");
+}
+
+/** The same of budgets as JSON. */
+export function shownBudgets(budgets: readonly { readonly limit_usd: string; readonly window: string }[]): string {
+  const texts = budgets.map(({ limit_usd, window }) =>
+    window === "total" ? `$${limit_usd} total` : `$${limit_usd} per ${window}`,
   );
   return texts.join(", ");
 }

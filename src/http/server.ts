@@ -21,6 +21,8 @@ export interface ServerOptions {
 
 /** Longer than the clients' pools keep an idle connection, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
+/** Connections that may wait to be accepted (the system may allow fewer): with node's 511 a burst of more is reset. */
+const BACKLOG = 4_096;
 
 /** Makes a server; `listenOn` opens it. */
 export function createServer({ handler, notReady, facts, requestTimeoutMs }: ServerOptions): Server {
@@ -43,7 +45,7 @@ export function createServer({ handler, notReady, facts, requestTimeoutMs }: Ser
 export function listenOn(server: Server, host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(new SetupError(whyNot(error, host, port), 1, error)));
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       const { port: taken } = server.address() as AddressInfo;
       resolve(`http://${host.includes(":") ? `[${host}]` : host}:${taken}`);
     });

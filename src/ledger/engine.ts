@@ -95,6 +95,11 @@ class QuotaEngine implements Ledger {
     return { spent, reserved: leased - BigInt(this.#leases.freeOf(quota, index)) };
   }
 
+  resetsMs({ window }: Quota): number | null {
+    const inMs = this.#windows.freedInMs(window, this.#windows.current(window).freedMs);
+    return inMs === null ? null : this.#windows.nowMs() + inMs;
+  }
+
   releaseIdle(): void {
     this.#leases.releaseIdle();
     this.#passTime();

@@ -9,7 +9,8 @@ import type {
   RecordedRequest,
   Subject,
 } from "../types.ts";
-import type { AccountKind, Directory } from "./directory.ts";
+import type { CreditStore } from "./credits.ts";
+import type { AccountKind, Directory, Within } from "./directory.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
 export type KeyStatus = "active" | "disabled" | "revoked";
@@ -90,12 +91,6 @@ export interface TeamRow extends Subject {
   readonly budgets: readonly Budget[];
 }
 
-/** A key as listed: the row, its team and its budgets. */
-export interface KeyListing extends KeyRow {
-  readonly team: Subject | null;
-  readonly budgets: readonly Budget[];
-}
-
 /** Keys, teams and organisations. Errors are `StoreError`s. */
 export interface AccountStore {
   /** Adds a key. `alias_taken` when the alias is in use, `no_such_team` when the team is not there, `too_long`. */
@@ -106,8 +101,13 @@ export interface AccountStore {
   getKey(idOrAlias: string): KeyLookup;
   /** True once a key has been made, whatever became of it. */
   hasKeys(): boolean;
-  /** All keys, oldest first. */
-  listKeys(): readonly KeyListing[];
+  /** True when it is the id or the alias of something that has not been deleted. */
+  hasName(kind: AccountKind, name: string): boolean;
+  /**
+   * Aliases of which one may be meant by a word that is none: all while there are few, else those an edit away, the
+   * word's neighbours in the alphabet, and some that have its second half in common.
+   */
+  namesNear(kind: AccountKind, word: string): readonly string[];
   /** By id or alias. Revoked is final: `revoked` when it is already so and something else is asked. `no_such_key`. */
   setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow;
   /** `alias_taken`, `no_such_org`, `too_long`. */
@@ -279,6 +279,51 @@ export interface RuleHits {
 /** What usage can be grouped by. */
 export type UsageGroup = "key" | "team" | "user" | "model" | "day";
 
+/** A row of the request table as people read it. */
+export interface ListedRequest
+  extends Pick<
+    AccessRecord,
+    | "id"
+    | "receivedMs"
+    | "totalMs"
+    | "firstByteMs"
+    | "endpoint"
+    | "ip"
+    | "keyId"
+    | "keyAlias"
+    | "teamId"
+    | "userId"
+    | "orgId"
+    | "modelRequested"
+    | "model"
+    | "provider"
+    | "status"
+    | "error"
+    | "costNanoUsd"
+  > {
+  /** null where there was no usage; likewise the next two. */
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedInputTokens: number | null;
+}
+
+/** Which rows to list. All that is given must hold. */
+export interface RequestQuery {
+  readonly id?: string | undefined;
+  readonly keyId?: string | undefined;
+  readonly userId?: string | undefined;
+  /** Arrived at or after; milliseconds since the epoch, as the next. */
+  readonly fromMs?: number | undefined;
+  /** Arrived before. */
+  readonly untilMs?: number | undefined;
+  /** Whose requests may be seen: of these keys, this user, these teams, these organisations; left out for all. */
+  readonly within?: Within | undefined;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  /** Rows to pass over. It costs time in proportion. */
+  readonly skip?: number | undefined;
+}
+
 /** The request table. */
 export interface RequestStore {
   /**
@@ -303,6 +348,13 @@ export interface RequestStore {
    * and later ones. Counted in the transaction that writes the rows.
    */
   ruleHits(sinceMs: number): ReadonlyMap<string, RuleHits>;
+  /** Rows, newest first. */
+  list(query: RequestQuery): readonly ListedRequest[];
+  /**
+   * What the requests of these keys, teams, users or organisations have cost since they were made or last reset, in
+   * nano-USD, by id; one that has spent nothing may be missing. Summed in the transaction that writes the rows.
+   */
+  spend(kind: Exclude<AccountKind, "group">, ids: readonly string[]): ReadonlyMap<string, bigint>;
 }
 
 /** A rule set that was in force: the texts of its files. */
@@ -343,6 +395,7 @@ export interface Charge extends CounterId {
 export interface Store {
   readonly accounts: AccountStore;
   readonly directory: Directory;
+  readonly credits: CreditStore;
   readonly ledger: LedgerStore;
   readonly requests: RequestStore;
   readonly rules: RuleStore;

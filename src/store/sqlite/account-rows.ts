@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Budget, InlineRules, Principal, Subject } from "../../types.ts";
 import type { Fields } from "../directory.ts";
-import type { KeyListing, KeyRow, KeyStatus } from "../store.ts";
+import type { KeyRow, KeyStatus } from "../store.ts";
 
 /** A row of `keys`. */
 export interface StoredKey extends Subject {
@@ -22,11 +22,6 @@ export interface StoredKey extends Subject {
   readonly expires_ms: number | null;
   /** In the rule language; null for none. */
   readonly rules: string | null;
-}
-
-/** A row of `keys`, with its team's alias. */
-export interface FoundKey extends StoredKey {
-  readonly team_alias: string | null;
 }
 
 /** A row of what a key belongs to; of an organisation, a team or a user. */
@@ -53,7 +48,7 @@ export interface StoredOrg extends Subject {
 }
 
 /** A fresh id: `key_` and 24 hexadecimal digits. */
-export function newId(kind: "key" | "team" | "org" | "user" | "grp" | "bud" | "proc"): string {
+export function newId(kind: "key" | "team" | "org" | "user" | "grp" | "bud" | "proc" | "iam"): string {
   return `${kind}_${randomBytes(12).toString("hex")}`;
 }
 
@@ -71,11 +66,6 @@ export function toKeyRow(key: StoredKey): KeyRow {
   };
 }
 
-/** The row as it is listed. */
-export function toListing(key: FoundKey, budgets: readonly Budget[]): KeyListing {
-  return { ...toKeyRow(key), team: teamOf(key), budgets };
-}
-
 /** Whose key it is, with the rules that apply to its requests. */
 export function toPrincipal(
   key: StoredKey,
@@ -83,6 +73,7 @@ export function toPrincipal(
   budgets: readonly Budget[],
   rules: readonly InlineRules[],
 ): Principal {
+  const modelAliases = aliasesOf(owners);
   const subject = (scope: Owner["scope"]): Subject | null =>
     owners.find((owner) => owner.scope === scope)?.subject ?? null;
   return Object.freeze({
@@ -94,8 +85,16 @@ export function toPrincipal(
     roles: Object.freeze(JSON.parse(key.roles) as string[]),
     tags: Object.freeze(JSON.parse(key.tags) as string[]),
     budgets: Object.freeze(budgets),
+    ...(modelAliases === null ? {} : { modelAliases }),
     ...(rules.length === 0 ? {} : { rules: Object.freeze(rules) }),
   });
+}
+
+/** The key's own, then its team's. */
+function aliasesOf(owners: readonly Owner[]): NonNullable<Principal["modelAliases"]> | null {
+  const all = ["team", "key"].map((scope) => owners.find((owner) => owner.scope === scope)?.settings.modelAliases);
+  if (all.every((aliases) => aliases === undefined || aliases === null)) return null;
+  return Object.freeze(Object.assign({}, ...all) as Record<string, string>);
 }
 
 /** The key or something it belongs to: what is kept there applies to the key's requests. */
@@ -116,10 +115,6 @@ export function toOwner(scope: Owner["scope"], row: OwnerRow): Owner {
 }
 
 const NO_FIELDS: Fields = Object.freeze({});
-
-function teamOf(key: FoundKey): Subject | null {
-  return key.team_id === null ? null : Object.freeze({ id: key.team_id, alias: key.team_alias ?? key.team_id });
-}
 
 /** The organisation of a team. */
 export function orgOf({ org_id, org_alias }: Pick<StoredTeam, "org_id" | "org_alias">): Subject | null {

@@ -92,6 +92,11 @@ export class Budgets {
     return this.#of.all(id, scope).map(toField);
   }
 
+  /** The ids of all the subject's own budgets, in the same order. */
+  idsOf(scope: BudgetScope, id: string): readonly string[] {
+    return this.#of.all(id, scope).map((budget) => budget.id);
+  }
+
   /** All budgets that a key's requests are charged to: its own, its team's, its user's, its organisation's. */
   ofOwners(owners: readonly Owner[]): OwnersBudgets {
     const [a = null, b = null, c = null, d = null] = owners.map(({ subject }) => subject.id);

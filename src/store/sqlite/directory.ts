@@ -6,10 +6,15 @@ import type {
   AuditEntry,
   AuditQuery,
   By,
+  CountQuery,
   Directory,
+  IamKind,
+  IamPlace,
+  IamRule,
   Json,
   ListQuery,
   Membership,
+  NewIamRule,
   NewObject,
   ObjectChange,
   Page,
@@ -19,17 +24,20 @@ import { StoreError } from "../store.ts";
 import type { AccountChanges, Log } from "./account-changes.ts";
 import { newId } from "./account-rows.ts";
 import type { BudgetScope, Budgets } from "./budgets.ts";
-import { countSql, listSql, type Sql } from "./directory-query.ts";
+import { countSql, listSql, narrowSql, type Sql } from "./directory-query.ts";
 import { columnsOf, type ObjectRow, TABLES, toObject, type Value } from "./directory-rows.ts";
 import { guarded, isDuplicate } from "./errors.ts";
+import { IamRuleTable, type IamSubject } from "./iam-rules.ts";
 import { assertFits } from "./inline-rules.ts";
 import { Memberships } from "./memberships.ts";
+import type { SpendKind, SpendTable } from "./spend.ts";
 
 /** What the directory works with. */
 export interface DirectoryOptions {
   readonly db: Database.Database;
   readonly changes: AccountChanges;
   readonly budgets: Budgets;
+  readonly spend: SpendTable;
   readonly nowMs: () => number;
 }
 
@@ -40,15 +48,23 @@ export class SqliteDirectory implements Directory {
   readonly #db: Database.Database;
   readonly #changes: AccountChanges;
   readonly #budgets: Budgets;
+  readonly #spend: SpendTable;
   readonly #members: Memberships;
+  readonly #iam: IamRuleTable;
   readonly #nowMs: () => number;
+  /** Prepared once: a page asks for every key on it. */
+  readonly #grace: Database.Statement<[string, number], number | null>;
 
-  constructor({ db, changes, budgets, nowMs }: DirectoryOptions) {
+  constructor({ db, changes, budgets, spend, nowMs }: DirectoryOptions) {
     this.#db = db;
     this.#changes = changes;
     this.#budgets = budgets;
+    this.#spend = spend;
     this.#members = new Memberships(db);
+    this.#iam = new IamRuleTable(db);
     this.#nowMs = nowMs;
+    const grace = "SELECT max(until_ms) FROM grace_secrets WHERE key_id = ? AND until_ms > ?";
+    this.#grace = db.prepare<[string, number], number | null>(grace).pluck();
   }
 
   async get(kind: AccountKind, id: string): Promise<AccountObject | null> {
@@ -72,22 +88,15 @@ export class SqliteDirectory implements Directory {
 
   async list(kind: AccountKind, query: ListQuery): Promise<Page<AccountObject>> {
     return guarded(() => {
-      const { text, values } = listSql(kind, query);
+      const { text, values } = listSql(kind, query, this.#isNarrow(kind, query));
       const rows = this.#db.prepare<Value[], ObjectRow>(text).all(...values);
       const items = rows.slice(0, query.limit).map((row) => this.#toObject(kind, row));
       return { items, next: rows.length > query.limit ? (items.at(-1)?.id ?? null) : null };
     });
   }
 
-  async count(kind: AccountKind, query: Parameters<Directory["count"]>[1]): Promise<number> {
-    const { text, values }: Sql = countSql(kind, query);
-    return guarded(
-      () =>
-        this.#db
-          .prepare<Value[], number>(text)
-          .pluck()
-          .get(...values) ?? 0,
-    );
+  async count(kind: AccountKind, query: CountQuery): Promise<number> {
+    return guarded(() => this.#number(countSql(kind, query, this.#isNarrow(kind, query))));
   }
 
   async insert(object: NewObject, { actor }: By): Promise<AccountObject> {
@@ -163,13 +172,60 @@ export class SqliteDirectory implements Directory {
     return this.#changes.audit(query);
   }
 
+  async iamRules(kind: IamKind, objectId: string): Promise<readonly IamRule[]> {
+    return guarded(() => this.#iam.of(kind, objectId));
+  }
+
+  async putIamRule(place: IamPlace, rule: NewIamRule, { actor }: By): Promise<IamRule> {
+    return this.#changes.run(actor, (log, nowMs) => {
+      const subject = this.#touch(place, actor, nowMs);
+      if (rule.id !== undefined) this.#iamRule(place, rule.id);
+      return this.#iam.put(subject, rule, nowMs, log);
+    });
+  }
+
+  async removeIamRule(place: IamPlace, ruleId: string, { actor }: By): Promise<void> {
+    this.#changes.run(actor, (log, nowMs) => {
+      const subject = this.#touch(place, actor, nowMs);
+      this.#iam.remove(subject, this.#iamRule(place, ruleId), log);
+    });
+  }
+
+  async budgetIds(kind: AccountKind, id: string): Promise<readonly string[]> {
+    return guarded(() => this.#budgets.idsOf(kind as BudgetScope, id));
+  }
+
   async resetSpend(kind: AccountKind, id: string, { actor }: By): Promise<void> {
     this.#changes.run(actor, (log) => {
       const { alias } = this.#existing(kind, id).fields;
       this.#budgets.renew(kind as BudgetScope, id);
+      this.#spend.forget(kind as SpendKind, id);
       const line = { action: "update", kind, objectId: id, objectAlias: String(alias) } as const;
       log({ ...line, field: "spend", old: null, new: "0" });
     });
+  }
+
+  #isNarrow(kind: AccountKind, filter: CountQuery): boolean {
+    return narrowSql(kind, filter).some((sql) => this.#number(sql) === 1);
+  }
+
+  #number({ text, values }: Sql): number {
+    const statement = this.#db.prepare<Value[], number>(text).pluck();
+    return statement.get(...values) ?? 0;
+  }
+
+  /** Raises the version of what a rule is on. */
+  #touch(place: IamPlace, actor: string, nowMs: number): IamSubject {
+    const { kind, id, version, fields } = this.#current(place);
+    this.#updateRow(kind, id, { version: version + 1, updated_ms: nowMs, updated_by: actor });
+    return { kind: place.kind, id, alias: String(fields.alias) };
+  }
+
+  /** The rule of that id that is on that very object. */
+  #iamRule({ kind, id }: IamPlace, ruleId: string): IamRule {
+    const rule = this.#iam.of(kind, id).find((one) => one.id === ruleId);
+    if (rule === undefined) throw new StoreError("no_such_object", `The ${kind} ${id} has no IAM rule ${ruleId}`);
+    return rule;
   }
 
   #read(kind: AccountKind, where: string, value: string): AccountObject | null {
@@ -204,8 +260,7 @@ export class SqliteDirectory implements Directory {
   }
 
   #graceUntil(keyId: string): number | null {
-    const sql = "SELECT max(until_ms) FROM grace_secrets WHERE key_id = ? AND until_ms > ?";
-    return this.#db.prepare<[string, number], number | null>(sql).pluck().get(keyId, this.#nowMs()) ?? null;
+    return this.#grace.get(keyId, this.#nowMs()) ?? null;
   }
 
   #setBudgets(kind: AccountKind, id: string, budgets: Json): void {

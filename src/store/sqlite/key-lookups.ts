@@ -1,19 +1,29 @@
 // What a found key means for its requests: its state, its budgets, the rules of all that it belongs to.
 import type Database from "better-sqlite3";
+import { iamText } from "../../accounts/iam-text.ts";
 import { groupsIn, policyText } from "../../accounts/policy.ts";
 import { formatUsd, parseUsd } from "../../money.ts";
 import type { Budget, InlineRules } from "../../types.ts";
-import type { Fields } from "../directory.ts";
+import type { Fields, IamRule } from "../directory.ts";
 import type { KeyLookup } from "../store.ts";
 import { type Owner, type OwnerRow, type StoredKey, toOwner, toPrincipal } from "./account-rows.ts";
 import type { Budgets, LengthBudget } from "./budgets.ts";
+import { IamRuleTable } from "./iam-rules.ts";
 
 /** From the widest to the narrowest: the order in which a caller is told what denies. */
 const RULE_ORDER = ["org", "user", "team", "key"] as const satisfies readonly InlineRules["scope"][];
 
+/** What else is kept on an owner, and by how much the key's budgets are raised. */
+interface Kept {
+  readonly lengthBudgets: readonly LengthBudget[];
+  readonly raiseNanoUsd: bigint;
+  readonly iamRules: readonly IamRule[];
+}
+
 /** Makes look-ups of rows. */
 export class KeyLookups {
   readonly #budgets: Budgets;
+  readonly #iam: IamRuleTable;
   readonly #team: Database.Statement<[string], OwnerRow>;
   readonly #user: Database.Statement<[string], OwnerRow>;
   readonly #org: Database.Statement<[string], OwnerRow>;
@@ -22,6 +32,7 @@ export class KeyLookups {
 
   constructor(db: Database.Database, budgets: Budgets, nowMs: () => number) {
     this.#budgets = budgets;
+    this.#iam = new IamRuleTable(db);
     this.#nowMs = nowMs;
     // One row each by its index: four such look-ups take half the time of one query that joins them.
     this.#team = db.prepare("SELECT id, alias, status, settings, rules, org_id FROM teams WHERE id = ?");
@@ -37,8 +48,13 @@ export class KeyLookups {
     const owners = this.#ownersOf(key);
     const budgets = this.#budgets.ofOwners(owners);
     const raise = raiseOf(owners[0]?.settings ?? {}, this.#nowMs());
+    const iam = this.#iam.ofOwners(owners);
     const rules = RULE_ORDER.flatMap((scope) => owners.filter((owner) => owner.scope === scope)).flatMap((owner) =>
-      this.#rulesOf(owner, budgets.lengths.get(owner.scope) ?? [], raise.nanoUsd),
+      this.#rulesOf(owner, {
+        lengthBudgets: budgets.lengths.get(owner.scope) ?? [],
+        raiseNanoUsd: raise.nanoUsd,
+        iamRules: iam.get(owner.scope) ?? [],
+      }),
     );
     return {
       status: key.status,
@@ -63,14 +79,14 @@ export class KeyLookups {
     return owners;
   }
 
-  /** What was written as rules, then what the fields come to. */
-  #rulesOf(owner: Owner, lengthBudgets: readonly LengthBudget[], raiseNanoUsd: bigint): InlineRules[] {
+  /** What was written as rules, then what the IAM rules and the fields come to. */
+  #rulesOf(owner: Owner, { lengthBudgets, raiseNanoUsd, iamRules }: Kept): InlineRules[] {
     const { scope, subject, settings } = owner;
     const own = scope === "key" ? raisedLengths(lengthBudgets, raiseNanoUsd) : lengthBudgets;
     const text = policyText(settings, { groups: this.#groupsIn(settings), lengthBudgets: own });
-    return [owner.rules, text].flatMap((each) =>
-      each === null ? [] : [Object.freeze({ scope, subject, text: each })],
-    );
+    const kept = (each: string | null, more: Pick<InlineRules, "origin"> = {}): InlineRules[] =>
+      each === null ? [] : [Object.freeze({ scope, subject, text: each, ...more })];
+    return [...kept(owner.rules), ...kept(iamText(iamRules), { origin: "iam" }), ...kept(text)];
   }
 
   #groupsIn(settings: Fields): ReadonlyMap<string, readonly string[]> {
