@@ -124,11 +124,15 @@ export class Place {
     }
   }
 
-  /** At the gateway's own start this ends it; later the place goes on trying. */
+  /** At the gateway's own start this ends it, and is told by whoever started it; later the place goes on trying. */
   #fail(error: SetupError): void {
-    this.#options.log.error({ worker: this.#options.worker, err: error }, "a worker could not start");
-    if (this.#starting !== null) this.#draining = true;
-    this.#starting?.reject(error);
+    const { worker, log } = this.#options;
+    if (this.#starting === null) {
+      log.error({ worker, err: error }, "a worker could not start");
+      return;
+    }
+    this.#draining = true;
+    this.#starting.reject(error);
     this.#starting = null;
   }
 

@@ -364,6 +364,7 @@ t.test("what keeps one process from starting keeps several from it, in one messa
   const taken = await setUp(t, { listen: `127.0.0.1:${port}`, workers: 2, log: { file: "gateway.log" } });
   const message = `the gateway ended at its start: tollgate: port ${port} on 127.0.0.1 is in use: stop what listens there, or set another address in the config\n`;
   await t.rejects(spawnGateway(t, taken.directory), { message });
+  t.notMatch(readFileSync(join(taken.directory, "gateway.log"), "utf8"), /"level":"(?:error|warn)"/, "it is told once");
   const { directory } = await setUp(t);
   writeFileSync(join(directory, "rules", "all.rules"), "default allow\nnonsense\n");
   const error = await spawnGateway(t, directory, TWO).catch((error: Error) => error.message);
