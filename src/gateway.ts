@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
 import admin from "../plugins/admin/index.ts";
+import adminLitellm from "../plugins/admin-litellm/index.ts";
 import adminLlmgateway from "../plugins/admin-llmgateway/index.ts";
 import adminSaas from "../plugins/admin-saas/index.ts";
 import auth from "../plugins/auth/index.ts";
@@ -50,12 +51,14 @@ import { factsOfAll, loadInAll, metricsOfAll, statusOf } from "./workers/combine
 import type { ProcessStatus, Workers } from "./workers/messages.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
-  [auth, iam, budget, logging, admin, adminSaas, adminLlmgateway].map((plugin) => [
+  [auth, iam, budget, logging, admin, adminLitellm, adminSaas, adminLlmgateway].map((plugin) => [
     plugin.name,
     plugin as unknown as Plugin,
   ]),
 );
 
+/** How a list of models is asked for. */
+const MODELS = { method: "GET", path: "/v1/models", wire: "openai", endpoint: "models" } as const;
 /** How often this process says that it lives and gives idle leases back, milliseconds. */
 const HEARTBEAT_MS = 1_000;
 /** After the drain deadline, how long cut requests may take to settle, milliseconds. */
@@ -161,6 +164,8 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     rules,
     ledger,
     requests: store.requests,
+    models: ({ principal, headers, ip, id }) =>
+      pipeline.models({ ...MODELS, headers, ip, id, receivedMs: clock.nowMs() }, principal),
     costBound: (call, target) => providers.bound(call, target),
   });
   const registry = new Registry(loaded, hostFor);

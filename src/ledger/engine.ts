@@ -96,8 +96,7 @@ class QuotaEngine implements Ledger {
   }
 
   resetsMs({ window }: Quota): number | null {
-    const inMs = this.#windows.freedInMs(window, this.#windows.current(window).freedMs);
-    return inMs === null ? null : this.#windows.nowMs() + inMs;
+    return this.#windows.current(window).freedMs;
   }
 
   releaseIdle(): void {

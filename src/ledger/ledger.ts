@@ -82,7 +82,7 @@ export interface Ledger {
   standing(hold: Hold, index: number): Standing;
   /** Asks the database (some 10 us). Throws `unavailable`. */
   balance(quota: Quota): Balance;
-  /** When what is used of the quota now counts no more, milliseconds since the epoch; null for `total` and in flight. */
+  /** When what is used of the quota now counts no more, milliseconds since the epoch by its own clock; null for `total` and in flight. */
   resetsMs(quota: Quota): number | null;
   /** Gives idle slack back to the store and lets it forget what no limit needs. Called every second or so. */
   releaseIdle(): void;
