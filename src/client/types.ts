@@ -424,6 +424,150 @@ export interface UsageReply {
   readonly rows: readonly UsageRow[];
 }
 
+/** `saasGetTeam`, answer: shows one team; a team's own key shows it its own. */
+export interface OwnTeam {
+  readonly team_id: string;
+  readonly organization_id: string | null;
+  readonly team_alias: string;
+  /** Masked, but for the one time when it is made */
+  readonly virtual_key: string | null;
+  readonly status: "active" | "suspended" | "paused";
+  readonly access_groups: readonly string[];
+  readonly budget_mode: "none" | "job_based" | "consumption_usd" | "consumption_tokens";
+  readonly credits_allocated: number;
+  readonly credits_used: number;
+  /** Held by open jobs */
+  readonly credits_reserved: number;
+  /** What is left to open jobs with */
+  readonly credits_remaining: number;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly created_at: string;
+  readonly notes?: readonly string[];
+}
+
+/** `saasVerifyKey`, answer: tells whose the virtual key is. */
+export interface VerifiedKey {
+  readonly team_id: string;
+  readonly status: "active";
+}
+
+/** `saasGetBalance`, query: shows a team's credits. */
+export interface GetBalanceQuery {
+  /** The key's own team when left out */
+  readonly team_id?: string | undefined;
+}
+
+/** `saasGetBalance`, answer: shows a team's credits. */
+export interface Balance {
+  readonly team_id: string;
+  readonly budget_mode: string;
+  readonly credits_allocated: number;
+  readonly credits_used: number;
+  /** Held by open jobs */
+  readonly credits_reserved: number;
+  /** What is left to open jobs with */
+  readonly credits_remaining: number;
+}
+
+/** `saasListTransactions`, query: lists what was booked, newest first. */
+export interface ListTransactionsQuery {
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+  /** The key's own team when left out */
+  readonly team_id?: string | undefined;
+}
+
+/** `saasListTransactions`, answer: lists what was booked, newest first. */
+export interface ListTransactionsReply {
+  readonly total_transactions: number;
+  readonly transactions: readonly Transaction[];
+}
+
+/** `saasCreateJob`, body: opens a job. */
+export interface CreateJobBody {
+  /** The key's own team when left out */
+  readonly team_id?: string | undefined;
+  readonly job_type: string;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** Of your own; kept in the job's metadata */
+  readonly user_id?: string | undefined;
+}
+
+/** `saasCreateJob`, answer: opens a job. */
+export interface CreateJobReply {
+  readonly job_id: string;
+  readonly status: "pending";
+  readonly created_at: string;
+}
+
+/** `saasListJobs`, query: lists the team's jobs, newest first. */
+export interface ListJobsQuery {
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+  readonly team_id?: string | undefined;
+  readonly status?: "pending" | "in_progress" | "completed" | "failed" | undefined;
+}
+
+/** `saasListJobs`, answer: lists the team's jobs, newest first. */
+export interface ListJobsReply {
+  readonly total: number;
+  readonly jobs: readonly Job[];
+}
+
+/** `saasGetJob`, answer: shows one job. */
+export interface Job {
+  readonly job_id: string;
+  readonly team_id: string;
+  readonly job_type: string;
+  readonly status: "pending" | "in_progress" | "completed" | "failed";
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly completed_at: string | null;
+  /** When it is taken for abandoned, unless another call comes first */
+  readonly expires_at: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly error_message: string | null;
+  /** What a completed job costs: one credit, its dollars or its tokens */
+  readonly budget_mode: "job_based" | "consumption_usd" | "consumption_tokens";
+  readonly credits_reserved: number;
+  readonly credits_charged: number;
+  readonly costs: {
+    readonly total_calls: number;
+    readonly successful_calls: number;
+    readonly failed_calls: number;
+    readonly input_tokens: number;
+    readonly output_tokens: number;
+    readonly total_tokens: number;
+    /** Decimal */
+    readonly total_cost_usd: string;
+  };
+}
+
+/** `saasCompleteJob`, body: ends a job: it costs its credits. Asking again changes nothing. */
+export interface CompleteJobBody {
+  readonly status?: "completed" | "failed" | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  readonly error_message?: string | null | undefined;
+}
+
+/** `saasCompleteJob`, answer: ends a job: it costs its credits. Asking again changes nothing. */
+export interface CompleteJobReply extends Job {
+  readonly credits_remaining: number;
+}
+
+/** `saasFailJob`, body: ends a job that came to nothing: one that is paid by the job gives its credit back. */
+export interface FailJobBody {
+  readonly error_message?: string | null | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** `saasCallInJob`, body: makes a call to a model in a job. */
+export interface CallInJobBody {
+  readonly model: string;
+  readonly messages: readonly unknown[];
+  readonly stream?: boolean | undefined;
+}
+
 /** One of `budgets`. */
 export interface Budget {
   /** US dollars, as a decimal */
@@ -461,4 +605,18 @@ export interface UsageRow {
   readonly output_tokens: number;
   /** Decimal */
   readonly cost_usd: string;
+}
+
+/** One of `transactions`. */
+export interface Transaction {
+  readonly transaction_id: string;
+  readonly team_id: string;
+  readonly transaction_type: "allocate" | "add" | "job" | "refund";
+  /** Negative for a charge */
+  readonly credits_amount: number;
+  readonly balance_after: number;
+  readonly job_id: string | null;
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly created_at: string;
 }

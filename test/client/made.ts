@@ -9,8 +9,8 @@ import { startGateway } from "../../src/gateway.ts";
 
 export const TYPES_FILE = join(import.meta.dirname, "..", "..", "src", "client", "types.ts");
 
-/** The APIs that the client speaks. The other ones are other systems' shapes, and have those systems' clients. */
-export const TAGS: readonly string[] = ["admin"];
+/** The API that the admin client speaks, and the one of which the team client speaks what a team's key opens. */
+const [ADMIN, TEAM] = ["admin", "saas-litellm"];
 
 /** JSON Schema, as far as the document has it. */
 interface Schema {
@@ -62,9 +62,13 @@ export async function liveDocument(): Promise<OpenApiDocument> {
 export function operationsOf({ paths }: OpenApiDocument): (OpenApiOperation & { method: string; path: string })[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods)
-      .filter(([, { tags }]) => tags.some((tag) => TAGS.includes(tag)))
+      .filter(([, { tags, security }]) => tags.includes(ADMIN) || (tags.includes(TEAM) && takesKey(security)))
       .map(([method, operation]) => ({ ...operation, method: method.toUpperCase(), path })),
   );
+}
+
+function takesKey(security: OpenApiOperation["security"]): boolean {
+  return security.some((one) => "virtualKey" in one);
 }
 
 /** The file's text. */
@@ -77,9 +81,11 @@ export function typesOf(document: OpenApiDocument): string {
     const key = keyOf(one.schema, one.isSent);
     if (!names.has(key)) names.set(key, one.name);
   }
-  const unique = new Map(
-    all.filter((one) => names.get(keyOf(one.schema, one.isSent)) === one.name).map((one) => [one.name, one]),
-  );
+  const unique = new Map<string, Named>();
+  for (const one of all) {
+    const isNamed = names.get(keyOf(one.schema, one.isSent)) === one.name;
+    if (isNamed && !unique.has(one.name)) unique.set(one.name, one);
+  }
   const texts = [...unique.values()].map((one) => declarationOf(one, unique, names));
   const head =
     "// Shapes of the API, made from its OpenAPI document by `node test/client/write.ts`. Not edited by hand.\n";
@@ -92,7 +98,7 @@ function declarationOf(
   names: ReadonlyMap<string, string>,
 ): string {
   const rendering = { names, self: name, isSent, indent: "" };
-  const less = base === null ? null : beyond(schema, unique.get(base)?.schema);
+  const less = base === null || base === name ? null : beyond(schema, unique.get(base)?.schema);
   const heading = less === null ? name : `${name} extends ${base}`;
   const body = typeOf(less ?? schema, rendering);
   const text = body.startsWith("{") ? `export interface ${heading} ${body}` : `export type ${name} = ${body};`;
@@ -109,8 +115,10 @@ function beyond(schema: Schema, base: Schema | undefined): Schema | null {
   return { ...schema, properties: Object.fromEntries(own) };
 }
 
-/** Names that are not taken from the operation's. */
+/** Names that are not taken from the operation's; of two operations' that would be one. */
 const RENAMED: Readonly<Record<string, string>> = {
+  "saasGetTeam Team": "OwnTeam",
+  VerifyKeyReply: "VerifiedKey",
   SetOrgMemberReply: "Member",
   CreateKeyReply: "MadeKey",
   Audit: "AuditEntry",
@@ -120,8 +128,8 @@ const RENAMED: Readonly<Record<string, string>> = {
 /** What of an operation is named: `get` gives an object its name, `update` its fields. */
 function namedIn(operation: OpenApiOperation): Named[] {
   const { operationId, summary, requestBody, responses } = operation;
-  const Name = `${operationId.charAt(0).toUpperCase()}${operationId.slice(1)}`;
-  const [, verb = "", noun = ""] = /^(Get|Update|Create)?(.*)$/.exec(Name) ?? [];
+  const Name = operationId.replace(/^saas/, "").replace(/^[a-z]/, (letter) => letter.toUpperCase());
+  const [, verb = "", noun = ""] = /^([A-Z][a-z]+)?(.*)$/.exec(Name) ?? [];
   const what = `${summary.charAt(0).toLowerCase()}${summary.slice(1)}`;
   const named = (
     own: string,
@@ -131,16 +139,22 @@ function namedIn(operation: OpenApiOperation): Named[] {
   ): Named[] =>
     schema === null
       ? []
-      : [{ name: RENAMED[own] ?? own, about: `\`${operationId}\`, ${part}: ${what}.`, schema, ...more }];
+      : [
+          {
+            name: RENAMED[`${operationId} ${own}`] ?? RENAMED[own] ?? own,
+            about: `\`${operationId}\`, ${part}: ${what}.`,
+            schema,
+            ...more,
+          },
+        ];
   const good = Object.entries(responses).find(([status]) => status.startsWith("2"))?.[1];
-  const isMade = verb === "Create";
   return [
     ...named(`${Name}Query`, "query", querySchema(operation), { isSent: true, isMain: false, base: null }),
     ...named(verb === "Update" ? `${noun}Fields` : `${Name}Body`, "body", schemaIn(requestBody), {
-      ...{ isSent: true, isMain: verb === "Update", base: isMade ? `${noun}Fields` : null },
+      ...{ isSent: true, isMain: verb === "Update", base: `${noun}Fields` },
     }),
     ...named(verb === "Get" ? noun : `${Name}Reply`, "answer", schemaIn(good), {
-      ...{ isSent: false, isMain: verb === "Get", base: isMade ? noun : null },
+      ...{ isSent: false, isMain: verb === "Get", base: noun },
     }),
   ];
 }
