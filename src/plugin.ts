@@ -51,6 +51,7 @@ export {
   route,
 } from "./api/route.ts";
 export { durationShape, sinceShape } from "./api/shapes.ts";
+export { parseDuration } from "./config/units.ts";
 export { creditsOf } from "./credit-units.ts";
 export { detailText } from "./detail-text.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
