@@ -261,8 +261,10 @@ export interface LedgerStore {
 
 /** A row of `tollgate usage`. */
 export interface UsageRow {
-  /** The group: a key's, team's, user's or model's name, or a day `2026-11-21`. */
+  /** The group: a key's, team's, user's or model's name, or a day `2026-11-21`; of several groups, the first one's. */
   readonly name: string;
+  /** All of its groups' names, in the order that was asked for. */
+  readonly names: readonly string[];
   readonly requests: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -287,10 +289,12 @@ export interface RequestStore {
    */
   append(record: AccessRecord): void;
   /**
-   * Sums over the requests that were sent to a provider and arrived at or after `sinceMs`, dearest first (days in
-   * order, in UTC). A request without the group's field (no team, no user) counts under the name `-`.
+   * Sums over the requests that were sent to a provider and arrived at or after `sinceMs` and before `untilMs` (null:
+   * up to now), dearest first; with days they come first, in order. A day is one of UTC. A request without the group's
+   * field (no team, no user) counts under the name `-`.
+   * @param groups one, or several: a row for each combination that there is
    */
-  usage(group: UsageGroup, sinceMs: number): readonly UsageRow[];
+  usage(groups: UsageGroup | readonly UsageGroup[], sinceMs: number, untilMs?: number | null): readonly UsageRow[];
   /**
    * The requests that rules decided and that arrived at or after `sinceMs`, newest first. Read a page at a time, so
    * that a long read holds nothing up; requests that arrive meanwhile are not in it.

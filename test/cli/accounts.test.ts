@@ -183,6 +183,8 @@ t.test("wrong command lines are told apart from failures: exit code 64", async (
     [["keys", "disable"], "keys disable: ID|ALIAS is missing"],
     [["teams", "set-budget", "ml"], "teams set-budget: AMOUNT is missing"],
     [["usage", "--by", "teem"], "usage: unknown group `teem`: did you mean `team`?"],
+    [["usage", "--by", "team,modle"], "usage: unknown group `modle`: did you mean `model`?"],
+    [["usage", "--by", "team,team"], "usage: --by names a group twice"],
     [["usage", "--csv", "--json"], "usage: --csv and --json exclude each other"],
     [["usage", "--since", "yesterday"], `usage: --since ${WHEN}`],
     [["usage", "--since", "2026-13-01"], `usage: --since ${WHEN}`],
@@ -308,6 +310,12 @@ t.test("usage of a span: from --since on, before --until, in every group and for
   t.equal(table.stderr, "since 2024-10-01T00:00Z until 2024-11-01T00:00Z\n");
   const none = await run("usage", "--since", "2024-10-02", "--until", "2024-10-03");
   t.match(none, { stdout: "", stderr: "no requests since 2024-10-02T00:00Z until 2024-10-03T00:00Z\n" });
+  const both = json(await run("usage", "--by", "user, model", ...october, "--json")) as { rows: object[] };
+  t.ok(both.rows.length > 1);
+  t.ok(both.rows.every((row) => "user" in row && "model" in row));
+  const combined = (await run("usage", "--by", "day,model", ...october, "--csv")).stdout;
+  t.match(combined, /^day,model,requests,/);
+  t.match((await run("usage", "--by", "day,model", ...october)).stdout, /^DAY +MODEL +REQUESTS[\s\S]*\ntotal +\d+/);
   const csv = await run("usage", "--by", "day", "--since", "2024-10-02", "--until", "2024-10-03", "--csv");
   t.equal(csv.stdout, "day,requests,input_tokens,output_tokens,cost_usd\r\n", "the header stands without rows too");
 });

@@ -41,6 +41,37 @@ export const requests: Suite = {
     t.same(store.requests.usage("key", clock.nowMs() + 2 * day), []);
   },
 
+  "usage ends before an instant, and sums each combination of several groups": async (t, fresh) => {
+    const { store, clock } = open(t, fresh);
+    const now = clock.nowMs();
+    const add = (receivedMs: number, model: string, teamAlias: string | null, costNanoUsd: number): void => {
+      const teamId = teamAlias === null ? null : `team_${teamAlias}`;
+      store.requests.append(accessRecord("r", { receivedMs, model, teamAlias, teamId, costNanoUsd }));
+    };
+    add(now, "small", "ml", 1);
+    add(now + 1, "small", "ml", 10);
+    add(now + 2, "large", null, 100);
+    add(now + 86_400_000, "small", null, 1_000);
+    await store.ledger.commit([]);
+    const sums = (groups: Parameters<typeof store.requests.usage>[0], untilMs?: number | null) =>
+      store.requests.usage(groups, now, untilMs).map(({ names, costNanoUsd }) => [...names, costNanoUsd]);
+    t.same(sums("model", now + 1), [["small", 1n]], "at the end is not in");
+    t.same(sums("model", now + 2), [["small", 11n]]);
+    t.same(sums("model", now), []);
+    t.same(sums("model", null), sums("model"));
+    t.same(sums(["team", "model"]), [
+      ["-", "small", 1_000n],
+      ["-", "large", 100n],
+      ["ml", "small", 11n],
+    ]);
+    t.same(sums(["model", "day"]), [
+      ["large", "2026-11-21", 100n],
+      ["small", "2026-11-21", 11n],
+      ["small", "2026-11-22", 1_000n],
+    ]);
+    t.equal(store.requests.usage(["day", "team"], now)[0]?.name, "2026-11-21");
+  },
+
   "decided requests come back as they were recorded, newest first, across pages": async (t, fresh) => {
     const { store, clock } = open(t, fresh);
     const key = store.accounts.createKey(newKey("made"));

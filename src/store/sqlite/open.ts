@@ -75,7 +75,7 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
     ledger,
     requests: {
       append: (record) => batch.append(record),
-      usage: (group, sinceMs) => requests.usage(group, sinceMs),
+      usage: (groups, sinceMs, untilMs) => requests.usage(groups, sinceMs, untilMs),
       decided: (sinceMs) => history.decided(sinceMs),
       find: (id, receivedMs) => history.find(id, receivedMs),
       ruleHits: (sinceMs) => hits.since(sinceMs),
