@@ -294,6 +294,10 @@ export interface AccessRecord {
   readonly shadowIds: readonly string[];
   /** Ids of `warn` rules that matched. */
   readonly warningIds: readonly string[];
+  /** Ids of the `limit` and `budget` statements that counted the request; left out where there are none. */
+  readonly countedIds?: readonly string[];
+  /** Id of the `limit` or `budget` statement that refused it, which is in no other list; left out where none did. */
+  readonly refusedById?: string;
   readonly unknown: readonly string[];
   readonly generation: number;
   /** Hash of the rule files that decided; null where none did. */

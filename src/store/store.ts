@@ -273,7 +273,10 @@ export interface UsageRow {
 
 /** How often a rule matched. */
 export interface RuleHits {
+  /** Of a `limit` or `budget` statement: how many requests it counted or refused. */
   readonly hits: number;
+  /** How many of them a `limit` or `budget` statement refused; 0 for other rules. */
+  readonly refused: number;
   /** When it last did, milliseconds since the epoch. */
   readonly lastMs: number;
 }
@@ -303,8 +306,8 @@ export interface RequestStore {
   /** The newest decided request with that id, or null. @param receivedMs when it arrived, where that is known: else all are searched. */
   find(id: string, receivedMs: number | null): RecordedRequest | null;
   /**
-   * How often each rule matched (as a live rule, in `shadow` or as a warning), by rule id, in the UTC day of `sinceMs`
-   * and later ones. Counted in the transaction that writes the rows.
+   * How often each rule matched (as a live rule, in `shadow`, as a warning, or as a limit that counted or refused), by
+   * rule id, in the UTC day of `sinceMs` and later ones. Counted in the transaction that writes the rows.
    */
   ruleHits(sinceMs: number): ReadonlyMap<string, RuleHits>;
 }

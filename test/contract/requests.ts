@@ -117,19 +117,22 @@ export const requests: Suite = {
     hit(clock.nowMs() + 5, { ruleIds: ["a"], shadowIds: ["s"], warningIds: ["w"] });
     hit(clock.nowMs() + 3, { ruleIds: ["a"] });
     hit(clock.nowMs() + day, { ruleIds: ["a"] });
+    hit(clock.nowMs(), { ruleIds: ["a"], countedIds: ["l"] });
+    hit(clock.nowMs() + 1, { refusedById: "l", outcome: "not_sent" });
     t.equal(store.requests.ruleHits(0).size, 0, "not before they are written");
     await store.ledger.commit([]);
     hit(clock.nowMs(), { ruleIds: ["b"] });
     await store.ledger.commit([]);
     const now = clock.nowMs();
     const all = {
-      a: { hits: 4, lastMs: now + day },
-      b: { hits: 2, lastMs: now },
-      s: { hits: 1, lastMs: now + 5 },
-      w: { hits: 1, lastMs: now + 5 },
+      a: { hits: 5, refused: 0, lastMs: now + day },
+      b: { hits: 2, refused: 0, lastMs: now },
+      l: { hits: 2, refused: 1, lastMs: now + 1 },
+      s: { hits: 1, refused: 0, lastMs: now + 5 },
+      w: { hits: 1, refused: 0, lastMs: now + 5 },
     };
     t.same(Object.fromEntries(store.requests.ruleHits(now + 3_600_000)), all, "a day counts whole");
-    t.same(Object.fromEntries(store.requests.ruleHits(now + day)), { a: { hits: 1, lastMs: now + day } });
+    t.same(Object.fromEntries(store.requests.ruleHits(now + day)), { a: { hits: 1, refused: 0, lastMs: now + day } });
     hit(now, { ruleIds: ["lost"] });
     database.crash(store);
     const { store: next } = open(t, () => database, clock);

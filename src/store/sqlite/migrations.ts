@@ -174,6 +174,9 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   ACCOUNT_MODEL,
+  `
+  ALTER TABLE rule_hits ADD COLUMN refused INTEGER NOT NULL DEFAULT 0; -- of hits: by a limit or budget statement
+  `,
 ];
 
 /** The version that a database had before the account model. */
