@@ -45,7 +45,7 @@ function reserve(host: Host, call: Call, principal: Principal, decision: Decisio
     return { ...tokens, costNanoUsd };
   });
   const most = dearest(bounds);
-  const answer = ask(host, needsOf(principal, decision, bounds, most));
+  const answer = ask(host, call, needsOf(principal, decision, bounds, most));
   if (!answer.ok) throw refused(answer.refusal, call.wire, host.clock.nowMs());
   const { hold } = answer;
   const amountNanoUsd = Math.min(most.costNanoUsd, Number.MAX_SAFE_INTEGER);
@@ -54,9 +54,9 @@ function reserve(host: Host, call: Call, principal: Principal, decision: Decisio
   return { amountNanoUsd, hold, decision, headers };
 }
 
-function ask(host: Host, needs: readonly Need[]): ReturnType<Host["ledger"]["reserve"]> {
+function ask(host: Host, { id }: Call, needs: readonly Need[]): ReturnType<Host["ledger"]["reserve"]> {
   try {
-    return host.ledger.reserve(needs);
+    return host.ledger.reserve(needs, id);
   } catch (error) {
     if (error instanceof StoreError && error.code === "unavailable") throw storeUnavailable(error);
     throw error;

@@ -1,4 +1,5 @@
 // What the ledger offers the rest of the gateway: reserve an upper bound on every quota that applies, then settle once.
+import type { InFlight } from "../store/store.ts";
 import type { BudgetWindow, QuotaUnit, QuotaWindow } from "../types.ts";
 
 /** One thing that is counted against a limit: a budget of an account, or a `RuleQuota`. */
@@ -69,8 +70,9 @@ export interface Ledger {
    * Holds what is needed of every quota, or nothing; refused when spent + reserved + amount > limit.
    * Without needs it only asks that the database can be written. Throws a `StoreError` `unavailable` when it cannot,
    * a RangeError when an amount is no such integer.
+   * @param requestId for the record of what was in flight, should this process die
    */
-  reserve(needs: readonly Need[]): ReserveAnswer;
+  reserve(needs: readonly Need[], requestId?: string): ReserveAnswer;
   /**
    * Charges the actual amounts, in the order of the hold's needs, and frees the rest. One may be more than was held: it
    * is posted in full. Of a quota in flight everything is given back, whatever the amount. null voids the hold: all is
@@ -84,6 +86,8 @@ export interface Ledger {
   balance(quota: Quota): Balance;
   /** Gives idle slack back to the store and lets it forget what no limit needs. Called every second or so. */
   releaseIdle(): void;
+  /** What is held for which request, the oldest first; at most a thousand, and none whose request is not named. */
+  inFlight(): readonly InFlight[];
   /** How many holds are not yet settled, for drains and tests. */
   readonly holdsOpen: number;
 }

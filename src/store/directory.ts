@@ -124,7 +124,8 @@ export interface AuditEntry {
   readonly atMs: number;
   readonly actor: string;
   readonly action: AuditAction;
-  readonly kind: AccountKind;
+  /** `quota`: a counter that is no account object's, by its id. */
+  readonly kind: AccountKind | "quota";
   readonly objectId: string;
   readonly objectAlias: string;
   /** The field that changed; null where the object as a whole was made or deleted. */

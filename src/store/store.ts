@@ -217,10 +217,35 @@ export interface WindowUse {
 
 /** What was charged to one counter because a process died. */
 export interface Recovery extends Charge {
+  /** Grows with every one. */
+  readonly id: number;
   /** Wall clock, milliseconds since the epoch. */
   readonly atMs: number;
   readonly process: string;
   readonly pid: number;
+  /** Of `amount`: what is still charged. Less once the process turned out to live, 0 once it is reversed. */
+  readonly open: bigint;
+  /**
+   * Requests that were in flight on the counter when the process last told of them, up to a second before it died; some
+   * may have ended since. Of a thousand and more the oldest are known.
+   */
+  readonly inFlight: readonly string[];
+  /** null: it is not. */
+  readonly reversed: { readonly atMs: number; readonly by: string; readonly reason: string | null } | null;
+}
+
+/** A request in flight, and the quotas that something is held of for it. */
+export interface InFlight {
+  readonly requestId: string;
+  readonly quotas: readonly string[];
+}
+
+/** What reversing one recovery came to. */
+export interface Reversal {
+  /** As it was before. */
+  readonly recovery: Recovery;
+  /** What was taken off, in the quota's unit; 0 when nothing was charged any more. */
+  readonly amount: bigint;
 }
 
 /** Counters, this process's leases on them, and the write batch that makes settlements durable. */
@@ -244,10 +269,11 @@ export interface LedgerStore {
    */
   commit(changes: readonly CounterChange[]): Promise<void>;
   /**
-   * Says that this process lives. Called every second or so by the gateway; also finds and charges dead processes'
-   * leases. Never throws: a database that cannot be written is told by the next `lease` or `probe`, and as an event.
+   * Says that this process lives, and which requests it has in flight, for the record should it die. Called every second
+   * or so by the gateway; also finds and charges dead processes' leases. Never throws: a database that cannot be written
+   * is told by the next `lease` or `probe`, and as an event.
    */
-  heartbeat(): void;
+  heartbeat(inFlight?: readonly InFlight[]): void;
   /**
    * Tells all processes the time that windows without a calendar go by, and says the latest that any has told; forgets
    * counters that have expired by then, a thousand at most. Never throws, as `heartbeat`: then it says `nowMs`.
@@ -255,6 +281,15 @@ export interface LedgerStore {
   passTime(nowMs: number): number;
   /** What was charged for dead processes at or after `sinceMs`, newest first. */
   recoveries(sinceMs: number): readonly Recovery[];
+  /**
+   * Takes off what is still charged for dead processes: of the recovery of that id, or of all. Each is taken off once,
+   * however often and by however many it is asked, with a line in the audit log in the same transaction. null when there
+   * is none of that id. Throws `unavailable`.
+   */
+  reverse(
+    which: number | "all",
+    by: { readonly actor: string; readonly reason: string | null },
+  ): readonly Reversal[] | null;
   /** Throws `unavailable` when the database cannot be written now (a success in the last 100 ms counts as proof). */
   probe(): void;
 }

@@ -359,6 +359,28 @@ t.test("what was charged for a gateway that died is listed, in its own unit", as
     { at: /^20/, quota: "budget:bud_1", window: "2026-11", unit: "usd", amount: "0.25" },
   ]);
   const listed = await run("ledger", "recovered", "--since", "1h");
-  t.match(listed.stdout, /^AT +PID +QUOTA +WINDOW +CHARGED\n.* 1200 tokens\n.* \$0\.25\n$/);
+  t.match(
+    listed.stdout,
+    /^ID +AT +PID +QUOTA +WINDOW +CHARGED +STILL CHARGED\n.* 1200 tokens +1200 tokens\n.* \$0\.25 +\$0\.25\n$/,
+  );
   t.match(await run("ledger", "recoverd"), { code: 64, stderr: /did you mean `recovered`/ });
+
+  const { id } = (json(first).rows as { id: number; unit: string }[]).find(({ unit }) => unit === "usd") ?? { id: 0 };
+  const back = await run("ledger", "reverse", String(id), "--reason", "not on the invoice");
+  t.same(back, { code: 0, stdout: "", stderr: `${id}: $0.25 is taken off budget:bud_1 in 2026-11\n` });
+  t.match(await run("ledger", "reverse", String(id)), {
+    code: 0,
+    stderr: /: nothing is charged any more: reversed 20/,
+  });
+  t.match(json(await run("ledger", "reverse", "--all", "--json")).rows, [{ unit: "tokens", taken_off: "1200" }]);
+  t.match(await run("ledger", "reverse", "--all"), { code: 0, stderr: "nothing is charged for a dead process\n" });
+  t.match(json(await run("ledger", "recovered", "--json")).rows, [
+    { open: "0", in_flight: [], reversed: { by: "local", reason: null } },
+    { open: "0", reversed: { at: /^20/, by: "local", reason: "not on the invoice" } },
+  ]);
+  t.match((await run("audit")).stdout, /local +update +quota budget:bud_1 +unaccounted .*not on the invoice/);
+  t.match(await run("ledger", "reverse", "99"), { code: 1, stderr: /nothing with the id 99/ });
+  t.match(await run("ledger", "reverse"), { code: 64, stderr: /ID is missing/ });
+  t.match(await run("ledger", "reverse", "x"), { code: 64, stderr: /not an id: `x`/ });
+  t.match(await run("ledger", "reverse", "1", "--all"), { code: 64, stderr: /unexpected argument `1`/ });
 });

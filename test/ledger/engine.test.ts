@@ -39,6 +39,7 @@ function counting(store: LedgerStore, calls: Calls): LedgerStore {
     heartbeat: () => store.heartbeat(),
     passTime: (nowMs) => store.passTime(nowMs),
     recoveries: (sinceMs) => store.recoveries(sinceMs),
+    reverse: (which, by) => store.reverse(which, by),
   };
 }
 

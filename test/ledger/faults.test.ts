@@ -156,6 +156,7 @@ function faulty(store: LedgerStore, fault: Fault): LedgerStore {
     heartbeat: () => store.heartbeat(),
     passTime: (nowMs) => store.passTime(nowMs),
     recoveries: (sinceMs) => store.recoveries(sinceMs),
+    reverse: (which, by) => store.reverse(which, by),
   };
 }
 

@@ -21,6 +21,15 @@ export interface LengthBudget extends BudgetField {
 /** The largest INTEGER: about $9.2 billion in nano-USD. */
 const LIMIT_MAX = 2n ** 63n - 1n;
 
+/** The ledger's name for a budget's counter: this and the budget's id. */
+const QUOTA_PREFIX = "budget:";
+const TABLE_OF: Readonly<Record<BudgetScope, string>> = {
+  org: "organizations",
+  team: "teams",
+  user: "users",
+  key: "keys",
+};
+
 const SET = `
   INSERT INTO budgets (id, scope, subject_id, win, limit_nano_usd) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (subject_id, scope, win) DO UPDATE SET limit_nano_usd = excluded.limit_nano_usd
@@ -90,6 +99,17 @@ export class Budgets {
   /** All the subject's own budgets, oldest first. */
   fieldOf(scope: BudgetScope, id: string): readonly { readonly limitUsd: string; readonly window: string }[] {
     return this.#of.all(id, scope).map(toField);
+  }
+
+  /** Whose budget the quota of that id counts; null for one that is no budget, or is not there any more. */
+  ownerOf(quota: string): (Subject & { readonly kind: BudgetScope }) | null {
+    if (!quota.startsWith(QUOTA_PREFIX)) return null;
+    const sql = "SELECT scope AS kind, subject_id AS id FROM budgets WHERE id = ?";
+    const id = quota.slice(QUOTA_PREFIX.length);
+    const owner = this.#db.prepare<[string], { kind: BudgetScope; id: string }>(sql).get(id);
+    if (owner === undefined) return null;
+    const alias = `SELECT alias FROM ${TABLE_OF[owner.kind]} WHERE id = ?`;
+    return { ...owner, alias: this.#db.prepare<[string], string>(alias).pluck().get(owner.id) ?? owner.id };
   }
 
   /** All budgets that a key's requests are charged to: its own, its team's, its user's, its organisation's. */

@@ -3,10 +3,12 @@ import type {
   CounterChange,
   CounterId,
   CounterState,
+  InFlight,
   LeaseAnswer,
   LeaseWish,
   LedgerStore,
   Recovery,
+  Reversal,
   StoreEvent,
   WindowSpan,
   WindowUse,
@@ -17,6 +19,7 @@ import type { Counters } from "./counters.ts";
 import { guarded } from "./errors.ts";
 import type { Processes } from "./processes.ts";
 import type { Recoveries } from "./recoveries.ts";
+import type { Reversals } from "./reversals.ts";
 
 /** A write that succeeded this lately proves that the database can be written. */
 const PROOF_MS = 100;
@@ -27,6 +30,7 @@ export interface SqliteLedgerParts {
   readonly counters: Counters;
   readonly processes: Processes;
   readonly recoveries: Recoveries;
+  readonly reversals: Reversals;
   readonly onEvent: (event: StoreEvent) => void;
 }
 
@@ -59,6 +63,15 @@ export class SqliteLedger implements LedgerStore {
     return guarded(() => this.#parts.recoveries.since(sinceMs));
   }
 
+  reverse(
+    which: number | "all",
+    by: { readonly actor: string; readonly reason: string | null },
+  ): readonly Reversal[] | null {
+    const { batch, reversals } = this.#parts;
+    batch.assertWritable();
+    return batch.write(() => reversals.reverse(which, by));
+  }
+
   commit(changes: readonly CounterChange[]): Promise<void> {
     return this.#parts.batch.commit(changes);
   }
@@ -69,12 +82,13 @@ export class SqliteLedger implements LedgerStore {
     if (batch.provenAgoMs > PROOF_MS) batch.write(() => processes.beat());
   }
 
-  heartbeat(): void {
+  heartbeat(inFlight: readonly InFlight[] = []): void {
     const { batch, counters, processes } = this.#parts;
     this.#unlessUnavailable(() => {
       batch.assertWritable();
       const recovered = batch.write(() => {
         processes.beat();
+        processes.tell(inFlight);
         counters.drop("empty");
         return processes.recover();
       });

@@ -15,6 +15,7 @@ import { Processes } from "./processes.ts";
 import { Recoveries } from "./recoveries.ts";
 import { RequestHistory } from "./request-history.ts";
 import { Requests } from "./requests.ts";
+import { Reversals } from "./reversals.ts";
 import { RuleHitTable } from "./rule-hits.ts";
 import { SqliteRules } from "./rules.ts";
 
@@ -56,17 +57,18 @@ export function openSqlite({ path, durability = "normal", ...options }: OpenSqli
 export function createSqliteStore(db: Database.Database, options: SqliteStoreOptions): Store {
   const { clock, onEvent = () => undefined, processId = newId("proc") } = options;
   const { busyTimeoutMs = BUSY_TIMEOUT_MS, commitTimeoutMs = COMMIT_TIMEOUT_MS } = options;
-  const counters = new Counters(db, processId);
+  const recoveries = new Recoveries(db);
+  const counters = new Counters(db, processId, recoveries);
   const requests = new Requests(db);
   const history = new RequestHistory(db);
   const hits = new RuleHitTable(db);
   const batch = new Batch({ db, clock, counters, requests, hits, busyTimeoutMs, commitTimeoutMs, onEvent });
-  const recoveries = new Recoveries(db);
   const processes = new Processes(db, processId, clock, counters, recoveries);
-  const ledger = new SqliteLedger({ batch, counters, processes, recoveries, onEvent });
-  ledger.recover();
   const nowMs = (): number => Math.trunc(clock.nowMs());
   const shared = { db, changes: new AccountChanges(db, nowMs), budgets: new Budgets(db), nowMs };
+  const reversals = new Reversals({ ...shared, counters, recoveries });
+  const ledger = new SqliteLedger({ batch, counters, processes, recoveries, reversals, onEvent });
+  ledger.recover();
   const accounts = new SqliteAccounts(shared);
   let closing: Promise<void> | null = null;
   return {
