@@ -2,26 +2,33 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import admin from "../plugins/admin/index.ts";
 import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
-import { createAdminHandler } from "./admin.ts";
+import { Keys } from "./accounts/keys.ts";
+import { Accounts, type CheckRules } from "./accounts/service.ts";
+import { createApi } from "./api/app.ts";
+import { Credentials, type Plane } from "./api/credentials.ts";
+import { documentRoutes } from "./api/document-routes.ts";
+import { type ApiRoute, type RouteSet, route } from "./api/route.ts";
+import { Throttle } from "./api/throttle.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createClientIp } from "./http/client-ip.ts";
 import { Deadlines } from "./http/deadlines.ts";
-import { sendJson } from "./http/reply.ts";
 import { createServer, listenOn } from "./http/server.ts";
+import { keptRuleCheck } from "./kept-rule-check.ts";
 import { createLedger } from "./ledger/engine.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { listedModels } from "./llm/listed-models.ts";
-import { METRICS_PATH, metricsRoute, processMetrics, single } from "./metrics.ts";
+import { metricsRoute, processMetrics, single } from "./metrics.ts";
 import { Pipeline } from "./pipeline.ts";
-import type { AdminRoute, Host, Metric, Plugin } from "./plugin.ts";
+import type { Host, Management, Metric, Plugin } from "./plugin.ts";
 import { declaredAttributes, registeredAttributes } from "./plugin-attributes.ts";
 import { Providers } from "./providers.ts";
-import { loadPlugins, Registry } from "./registry.ts";
+import { type LoadedPlugin, loadPlugins, Registry } from "./registry.ts";
 import type { Attribute } from "./rules/attributes.ts";
 import { createRuleService } from "./rules/engine.ts";
 import { estimateAttributes } from "./rules/estimate-attributes.ts";
@@ -29,9 +36,10 @@ import type { RuleLoad, RuleStatus } from "./rules/service.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
 import type { Clock } from "./types.ts";
+import { version } from "./version.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
-  [auth, iam, budget, logging].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [auth, iam, budget, logging, admin].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
 );
 
 /** How often this process says that it lives and gives idle leases back, milliseconds. */
@@ -84,7 +92,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
  */
 export async function checkParts(config: Config): Promise<void> {
   createCatalogue({ providers: config.providers, models: config.models, nowMs: systemClock.nowMs() });
-  await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
+  await loadAll(config);
 }
 
 /** @param closers filled, as things are opened, with what closes them */
@@ -97,13 +105,14 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   const providers = await openProviders(config, clock, closers);
   // The plugins' own are added once they are set up: rules are loaded when they are started.
   const attributes = estimateAttributes((call, target) => providers.bound(call, target));
+  const catalogue = {
+    ...ruleCatalogue(providers, store),
+    attributes: () => attributes,
+    failingTests: config.rules.failingTests,
+  };
   const rules = createRuleService({
     ...config.rules,
-    catalogue: {
-      ...ruleCatalogue(providers, store),
-      attributes: () => attributes,
-      failingTests: config.rules.failingTests,
-    },
+    catalogue,
     clock,
     log,
     recordValues: config.recording.values,
@@ -113,11 +122,13 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     },
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
-  const loaded = await loadPlugins(config.plugins, { builtins: BUILTINS, directory: config.directory });
+  const loaded = await loadAll(config);
+  const management = managementOf(store, pepper, keptRuleCheck(catalogue, clock.nowMs), clock);
   const hostFor = (name: string): Host => ({
     log: log.child({ plugin: name }),
     clock,
     accounts: store.accounts,
+    management,
     pepper,
     rules,
     ledger,
@@ -134,12 +145,13 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   }, HEARTBEAT_MS).unref();
   closers.push(() => clearInterval(beat));
 
+  const clientIp = createClientIp(config.trustedProxies);
   const pipeline = new Pipeline({
     registry,
     providers,
     clock,
     log,
-    clientIp: createClientIp(config.trustedProxies),
+    clientIp,
     limits: config.limits,
     errorFormat: config.errorFormat,
     rules,
@@ -150,23 +162,40 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     { name: "gateway", collect: () => [...gatewayMetrics(pipeline, health), ...processMetrics()] },
     ...registry.having("metrics").map(({ name, hooks }) => ({ name, collect: () => hooks.metrics() })),
   ];
-  const routes = [
-    reloadRoute(reloadRules, log),
-    metricsRoute(sources, log),
-    ...registry.having("routes").flatMap(({ hooks }) => hooks.routes),
+  const sets: readonly RouteSet[] = [
+    {
+      tag: "gateway",
+      description: "The gateway itself.",
+      routes: [
+        reloadRoute(reloadRules, log),
+        metricsRoute(sources, config.admin.openMetrics, log),
+        ...documentRoutes(() => sets, version()),
+      ],
+    },
+    ...registry.having("routes").map(({ hooks }) => hooks.routes),
   ];
+  const adminKey = config.admin.key ?? (adminKeyMade as string);
+  const credentials = new Credentials({
+    adminKey,
+    authenticate: (head) => pipeline.authenticate(head),
+    throttle: new Throttle(clock.monotonicMs),
+  });
+  const apiOn = (plane: Plane) =>
+    createApi({ sets, plane, credentials, clientIp, clock, log, bodyBytesMax: config.limits.bodyBytesMax });
+  const dataApi = apiOn("data");
   const common = {
     notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
     facts: () => ({ rules: shownStatus(rules.status()), active_requests: pipeline.active }),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
-  const data = createServer({ ...common, handler: (req, res) => pipeline.handle(req, res) });
-  const key = config.admin.key ?? (adminKeyMade as string);
-  const access = { key, open: config.admin.openMetrics ? [METRICS_PATH] : [] };
-  const admin = createServer({ ...common, handler: createAdminHandler(routes, access, log) });
-  closers.push(() => closeServers(data, admin));
+  const data = createServer({
+    ...common,
+    handler: (req, res) => (dataApi.serves(req.url) ? dataApi.handler(req, res) : pipeline.handle(req, res)),
+  });
+  const adminServer = createServer({ ...common, handler: apiOn("admin").handler });
+  closers.push(() => closeServers(data, adminServer));
   const url = await listenOn(data, config.listen.host, config.listen.port);
-  const adminUrl = await listenOn(admin, config.admin.listen.host, config.admin.listen.port);
+  const adminUrl = await listenOn(adminServer, config.admin.listen.host, config.admin.listen.port);
   const close = once(async () => {
     await drain(pipeline, data, config.limits.drainMs);
     await closeAll(closers, log);
@@ -178,8 +207,15 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
  * The attributes that the config's plugins declare, with nobody to read them. Nothing is set up or started.
  * @throws SetupError 78 for a plugin that cannot be loaded
  */
-export async function attributesDeclaredBy({ plugins, directory }: Config): Promise<Attribute[]> {
-  return declaredAttributes(await loadPlugins(plugins, { builtins: BUILTINS, directory }));
+export async function attributesDeclaredBy(config: Config): Promise<Attribute[]> {
+  return declaredAttributes(await loadAll(config));
+}
+
+/** The plugins that the config lists, then the APIs that are not among them. */
+function loadAll({ plugins, admin, directory }: Config): Promise<LoadedPlugin[]> {
+  const apis = admin.apis.filter((name) => plugins.every(({ use }) => use !== name));
+  const added = apis.map((use) => ({ use, config: undefined, shown: undefined, source: null, path: [] }));
+  return loadPlugins([...plugins, ...added], { builtins: BUILTINS, directory });
 }
 
 async function openProviders(config: Config, clock: Clock, closers: (() => unknown)[]): Promise<Providers> {
@@ -228,16 +264,25 @@ function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
   };
 }
 
-function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): AdminRoute {
-  return {
-    method: "POST",
-    path: "/-/reload",
-    handle: async (_req, res) => {
+function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): ApiRoute {
+  return route({
+    ...{ method: "POST", path: "/-/reload", operationId: "reloadRules", access: "admin" },
+    summary: "Reads the rule files now",
+    replies: {
+      200: { description: "They are in force." },
+      422: { description: "They are broken, `report` says where; those before stay in force." },
+    },
+    handle: async () => {
       const load = await reload();
       log.info({ ok: load.ok, changed: load.changed, generation: load.generation }, "rules reloaded by an admin");
-      sendJson(res, load.ok ? 200 : 422, load);
+      return { status: load.ok ? 200 : 422, body: load };
     },
-  };
+  });
+}
+
+function managementOf({ directory }: Store, pepper: Buffer, checkRules: CheckRules, clock: Clock): Management {
+  const accounts = new Accounts({ directory, checkRules });
+  return { accounts, keys: new Keys({ accounts, pepper, nowMs: () => clock.nowMs() }) };
 }
 
 /** What the store has told. */

@@ -1,9 +1,9 @@
 // The process: argv → a command in cli/, errors → messages and exit codes.
-import { readFileSync } from "node:fs";
 import type { Io } from "./cli/command.ts";
 import { COMMANDS, type CommandEntry } from "./cli/commands.ts";
 import { SetupError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
+import { version } from "./version.ts";
 
 const USAGE = 64;
 
@@ -65,13 +65,6 @@ async function overview(): Promise<string> {
     "Every command takes --help, --config FILE and --json. `tollgate COMMAND --help` says more.",
     "",
   ].join("\n");
-}
-
-/** From the package.json beside `src`, or above `dist/src`. */
-function version(): string {
-  const above = import.meta.url.endsWith(".ts") ? "../package.json" : "../../package.json";
-  const manifest = JSON.parse(readFileSync(new URL(above, import.meta.url), "utf8")) as { version: string };
-  return manifest.version;
 }
 
 function print(io: Io, text: string): number {

@@ -1,10 +1,11 @@
 // `GET /metrics` of the admin listener: what the gateway and its plugins count, in Prometheus' text format.
 import type { Logger } from "pino";
 import { type Metric as Exposed, Registry as Exposition } from "prom-client";
-import type { AdminRoute, HistogramSample, Metric, MetricSample } from "./plugin.ts";
+import { type ApiRoute, route } from "./api/route.ts";
+import type { HistogramSample, Metric, MetricSample } from "./plugin.ts";
 
 /** Where the admin listener serves them. */
-export const METRICS_PATH = "/metrics";
+const METRICS_PATH = "/metrics";
 
 /** Who counts something. */
 export interface MetricSource {
@@ -13,11 +14,12 @@ export interface MetricSource {
 }
 
 /** Makes the route. A source that fails is logged and left out: the others are served. */
-export function metricsRoute(sources: readonly MetricSource[], log: Logger): AdminRoute {
-  return {
-    method: "GET",
-    path: METRICS_PATH,
-    handle: async (_req, res) => {
+export function metricsRoute(sources: readonly MetricSource[], isOpen: boolean, log: Logger): ApiRoute {
+  return route({
+    ...{ method: "GET", path: METRICS_PATH, operationId: "metrics", access: isOpen ? "open" : "admin" },
+    summary: "What the gateway and its plugins count",
+    replies: { 200: { description: "Prometheus' text format." } },
+    handle: async () => {
       const exposition = new Exposition();
       for (const { name, collect } of sources) {
         try {
@@ -26,11 +28,10 @@ export function metricsRoute(sources: readonly MetricSource[], log: Logger): Adm
           log.error({ err: error, source: name }, "metrics could not be collected");
         }
       }
-      const text = await exposition.metrics();
-      res.writeHead(200, { "content-type": exposition.contentType, "content-length": Buffer.byteLength(text) });
-      res.end(text);
+      const headers = { "content-type": exposition.contentType };
+      return { status: 200, body: await exposition.metrics(), headers };
     },
-  };
+  });
 }
 
 /** A metric as the library's registry takes one: it asks for the values when it writes them. */

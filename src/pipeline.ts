@@ -60,7 +60,7 @@ export class Pipeline {
     const trip = this.#begin(req, res);
     try {
       trip.head = openRequest(trip, this.#options.limits, this.draining);
-      trip.principal = await this.#authenticate(trip.head);
+      trip.principal = await this.authenticate(trip.head);
       if (trip.head.endpoint === "models") {
         trip.document = await this.#listModels(trip.head, trip.principal);
         return;
@@ -88,8 +88,11 @@ export class Pipeline {
     return new Trip(req, res, { id: newRequestId(receivedMs), startedMs: clock.monotonicMs(), receivedMs, ip });
   }
 
-  /** The first plugin whose kind of credential it is says whose it is. */
-  async #authenticate(head: RequestHead): Promise<Principal> {
+  /**
+   * The first plugin whose kind of credential it is says whose it is.
+   * @throws GatewayError `invalid_api_key` and what the plugin ends with
+   */
+  async authenticate(head: RequestHead): Promise<Principal> {
     for (const { hooks } of this.#authenticators) {
       const principal = await hooks.authenticate(head);
       if (principal !== null) return principal;

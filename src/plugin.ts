@@ -1,7 +1,9 @@
 // The plugin contract: all that a plugin may import from the gateway. Third-party plugins import it as `tollgate/plugin`.
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import type { z } from "zod";
+import type { Keys } from "./accounts/keys.ts";
+import type { Accounts } from "./accounts/service.ts";
+import type { RouteSet } from "./api/route.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
@@ -22,15 +24,31 @@ import type {
 } from "./types.ts";
 
 export { z } from "zod";
+export type { Actor } from "./accounts/caller.ts";
+export { AccountError } from "./accounts/errors.ts";
+export { NOUNS } from "./accounts/fields.ts";
+export { fieldsSchema, objectJson, objectSchema, readObjectFields } from "./accounts/object-json.ts";
 export { routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
+export {
+  type ApiProblem,
+  type ApiReply,
+  type ApiRequest,
+  type ApiRoute,
+  type ErrorDialect,
+  type RouteSet,
+  route,
+} from "./api/route.ts";
+export { parseDuration } from "./config/units.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
 export type { Balance, Hold, Ledger, Need, Quota, Refusal, Standing } from "./ledger/ledger.ts";
+export { momentJson } from "./moment.ts";
 export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
-export type { AccountStore, KeyLookup, RequestStore } from "./store/store.ts";
+export type { AccountKind, AccountObject, AuditEntry, Membership } from "./store/directory.ts";
+export type { AccountStore, KeyLookup, RequestStore, UsageRow } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";
 
@@ -39,8 +57,10 @@ export interface Host {
   /** A child logger that carries the plugin's name. Never log a credential or a body. */
   readonly log: Logger;
   readonly clock: Clock;
-  /** Keys and teams. */
+  /** Keys and teams, as requests need them. */
   readonly accounts: AccountStore;
+  /** Account objects, for those who manage them: every operation asks the table of rights. */
+  readonly management: Management;
   /** HMAC key for virtual keys' secrets. */
   readonly pepper: Buffer;
   /** The compiled rules. */
@@ -53,12 +73,10 @@ export interface Host {
   costBound(call: Call, target: Target): CostBound;
 }
 
-/** Asks that a route of the admin listener be served. */
-export interface AdminRoute {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** An exact path, e.g. `/-/spend`. */
-  readonly path: string;
-  handle(req: IncomingMessage, res: ServerResponse): void | Promise<void>;
+/** The services that manage accounts. */
+export interface Management {
+  readonly accounts: Accounts;
+  readonly keys: Keys;
 }
 
 /** One metric, with its numbers at the moment it was asked for. */
@@ -116,8 +134,8 @@ export interface PluginHooks {
   record?(entry: AccessRecord): void;
   /** What `GET /metrics` of the admin listener shows; asked for at each scrape, so that counting costs little. */
   metrics?(): readonly Metric[];
-  /** Routes on the admin listener. */
-  readonly routes?: readonly AdminRoute[];
+  /** Routes on the admin listener, and on the data plane those that ask for it. */
+  readonly routes?: RouteSet;
   /** Reads each of the attributes that the plugin declares, by name, when a rule compares it. */
   readonly readAttributes?: Readonly<Record<string, AttributeReader>>;
 }

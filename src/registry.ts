@@ -7,7 +7,7 @@ import { suggest } from "./suggest.ts";
 export { type LoadedPlugin, loadPlugins, type PluginSources } from "./plugin-load.ts";
 
 /** The closed set of hooks. The compiler checks that it is the contract's. */
-const HOOKS: Readonly<Record<keyof PluginHooks, "function" | "list" | "table">> = {
+const HOOKS: Readonly<Record<keyof PluginHooks, "function" | "table">> = {
   start: "function",
   stop: "function",
   authenticate: "function",
@@ -17,7 +17,7 @@ const HOOKS: Readonly<Record<keyof PluginHooks, "function" | "list" | "table">> 
   settle: "function",
   record: "function",
   metrics: "function",
-  routes: "list",
+  routes: "table",
   readAttributes: "table",
 };
 
@@ -130,7 +130,7 @@ function hookProblem(name: string, value: unknown): string | null {
     return `unknown hook \`${name}\`: ${help}`;
   }
   const kind = HOOKS[name as keyof PluginHooks];
-  const fits = kind === "list" ? Array.isArray(value) : typeof value === (kind === "table" ? "object" : "function");
+  const fits = typeof value === (kind === "table" ? "object" : "function");
   return fits && value !== null ? null : `hook \`${name}\` is not a ${kind}`;
 }
 

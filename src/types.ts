@@ -3,7 +3,7 @@
 /** A provider's wire format (the shape of its requests, answers and errors). */
 export type Wire = "openai" | "anthropic" | "gemini";
 
-/** What a data-plane path asks for; the rule language's `endpoint`. */
+/** What a data-plane path asks for; the rule language's `endpoint`. `admin`: a route of the HTTP API, which no rule sees. */
 export type Endpoint =
   | "chat"
   | "completions"
@@ -13,7 +13,8 @@ export type Endpoint =
   | "images"
   | "audio"
   | "moderations"
-  | "models";
+  | "models"
+  | "admin";
 
 /** A JSON object as `JSON.parse` gives it. */
 export type JsonObject = { readonly [name: string]: unknown };

@@ -12,6 +12,8 @@ export const ACCOUNT_ERRORS = Object.freeze({
   taken: 409,
   /** Others changed the object again and again meanwhile. */
   conflict: 409,
+  /** The object is not at the version that the caller asks for (`if-match`). */
+  outdated: 412,
   /** The key is revoked, and that is final. */
   revoked: 409,
 } as const);

@@ -14,6 +14,8 @@ export interface FieldType {
   canonical(value: Json): string;
   /** True when `value` lets through no more than `bound` does. Both as `read` gives them. */
   isWithin(value: Json, bound: Json): boolean;
+  /** The words that it can be, where it is one of a few. */
+  readonly words?: readonly string[];
 }
 
 const TEXT_MAX = 1_024;
@@ -54,6 +56,7 @@ export const flag: FieldType = {
 export function choice(words: readonly string[]): FieldType {
   return {
     ...FIXED,
+    words,
     read: (value) => {
       if (isEmpty(value) || value === words[0]) return null;
       if (typeof value === "string" && words.includes(value)) return value;

@@ -18,7 +18,16 @@ export const ROUTE_GROUPS: Readonly<Record<string, readonly string[]>> = Object.
     ...["/v1/models", "/key/info", "/key/list", "/team/info", "/team/list", "/user/info", "/organization/info"],
     ...["/model/info", "/spend/logs", "/api/teams/verify", "/api/credits/balance"],
   ],
-  management_routes: ["/key/*", "/team/*", "/user/*", "/organization/*", "/model/info", "/spend/logs", "/keys/*"],
+  management_routes: [
+    "/key/*",
+    "/team/*",
+    "/user/*",
+    "/organization/*",
+    "/model/info",
+    "/spend/logs",
+    "/keys/*",
+    "/-/*",
+  ],
 });
 
 /** The preset whose routes these are; null when no preset has them. */

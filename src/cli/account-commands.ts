@@ -1,7 +1,8 @@
 // What the commands of all kinds of account objects share: show, set, delete, members.
 import { NOUNS } from "../accounts/fields.ts";
+import { objectJson } from "../accounts/object-json.ts";
 import type { AccountKind, AccountObject } from "../store/directory.ts";
-import { fieldOptions, fieldsJson, readFields } from "./account-fields.ts";
+import { fieldOptions, readFields } from "./account-fields.ts";
 import { idOf, LOCAL, withAccounts } from "./account-service.ts";
 import type { Io } from "./command.ts";
 import { parseOptions, usage } from "./options.ts";
@@ -24,24 +25,6 @@ export function memberSubcommands(command: string, kind: "team" | "org"): Readon
     members: (argv, io) => members(`${command} members`, kind, argv, io),
     "add-member": (argv, io) => addMember(`${command} add-member`, kind, argv, io),
     "remove-member": (argv, io) => removeMember(`${command} remove-member`, kind, argv, io),
-  };
-}
-
-/** An object in JSON output. */
-export function objectJson(object: AccountObject): object {
-  const { kind, id, fields, secret } = object;
-  return {
-    id,
-    ...(secret === null ? {} : { prefix: secret.prefix, last_four: secret.lastFour }),
-    ...fieldsJson(kind, fields),
-    ...(secret === null
-      ? {}
-      : { last_used: momentJson(secret.lastUsedMs), grace_until: momentJson(secret.graceUntilMs) }),
-    restricted_from_above: Object.keys(object.bounds),
-    created: momentJson(object.createdMs),
-    created_by: object.createdBy,
-    updated: momentJson(object.updatedMs),
-    updated_by: object.updatedBy,
   };
 }
 

@@ -1,9 +1,9 @@
 // Fields of account objects as options: how each is written on the command line.
 
-import { FIELDS, wireName } from "../accounts/fields.ts";
+import { FIELDS } from "../accounts/fields.ts";
 import { systemClock } from "../clock.ts";
 import { parseDuration } from "../config/units.ts";
-import type { AccountKind, Fields, Json } from "../store/directory.ts";
+import type { AccountKind } from "../store/directory.ts";
 import { usage } from "./options.ts";
 import { readMoment } from "./values.ts";
 
@@ -143,45 +143,12 @@ export function readFields(
   return set;
 }
 
-/** An object's fields as JSON output: snake case, money as text, moments as ISO 8601. */
-export function fieldsJson(kind: AccountKind, fields: Fields): Record<string, Json> {
-  return Object.fromEntries(
-    Object.keys(FIELDS[kind]).map((field) => {
-      const value = fields[field] ?? null;
-      return [
-        wireName(field).replace(/_ms$/, ""),
-        isMoment(field) && value !== null ? iso(value) : shown(field, value),
-      ];
-    }),
-  );
-}
-
-/** Budgets in snake case; the names in metadata are the caller's own. */
-function shown(field: string, value: Json): Json {
-  if (field === "budgets") return (value as readonly Json[]).map(budgetJson);
-  if (field !== "modelBudgets") return value;
-  return Object.fromEntries(Object.entries(value as object).map(([model, one]) => [model, budgetJson(one as Json)]));
-}
-
-function budgetJson(budget: Json): Json {
-  const { limitUsd, window } = budget as { readonly limitUsd: string; readonly window: string };
-  return { limit_usd: limitUsd, window };
-}
-
 function namesOf(kind: AccountKind): readonly string[] {
   const known = FIELDS[kind];
   return Object.entries(FIELD_OPTIONS).flatMap(([name, { field }]) => {
     const isHere = Object.hasOwn(known, field) || (kind === "key" && field === "keyType");
     return isHere ? [name] : [];
   });
-}
-
-function isMoment(field: string): boolean {
-  return field.endsWith("Ms");
-}
-
-function iso(value: Json): string {
-  return new Date(value as number).toISOString();
 }
 
 function readCount(text: string, command: string): number {

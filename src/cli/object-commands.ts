@@ -1,7 +1,8 @@
 // `tollgate users` and `tollgate groups`: account objects that have no more than fields.
 import { NOUNS } from "../accounts/fields.ts";
+import { objectJson } from "../accounts/object-json.ts";
 import type { AccountKind, AccountObject } from "../store/directory.ts";
-import { objectJson, objectSubcommands, tell, withIds } from "./account-commands.ts";
+import { objectSubcommands, tell, withIds } from "./account-commands.ts";
 import { fieldHelp, fieldOptions, readFields } from "./account-fields.ts";
 import { LOCAL, withAccounts } from "./account-service.ts";
 import type { Command, Io } from "./command.ts";

@@ -5,6 +5,8 @@ import type { Charge, NewBudget } from "../store/store.ts";
 import type { Budget, BudgetWindow } from "../types.ts";
 import { usage } from "./options.ts";
 
+export { momentJson } from "../moment.ts";
+
 const WINDOWS: readonly BudgetWindow[] = ["day", "week", "month", "year", "total"];
 const NAME_LENGTH_MAX = 128;
 
@@ -57,9 +59,4 @@ export function budgetText(budgets: readonly Pick<Budget, "limitNanoUsd" | "wind
 /** What was charged, for people: `$0.25`, `1200 tokens`. */
 export function amountText({ unit, amount }: Pick<Charge, "unit" | "amount">): string {
   return unit === "nano-usd" ? `$${formatUsd(amount)}` : `${amount} ${unit}`;
-}
-
-/** ISO 8601 in UTC, or null. */
-export function momentJson(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -31,7 +31,12 @@ export function finish(file: ConfigFile, setting: Setting): Config {
     file: setting.file,
     directory: setting.directory,
     listen: file.listen,
-    admin: { listen: file.admin.listen, key: file.admin.key ?? null, openMetrics: file.admin.open_metrics },
+    admin: {
+      listen: file.admin.listen,
+      key: file.admin.key ?? null,
+      openMetrics: file.admin.open_metrics,
+      apis: file.admin.apis,
+    },
     database: file.database.replace(/^sqlite:(.*)$/s, (_all, path: string) => `sqlite:${at(path)}`),
     rules: toRules(file.rules, setting.directory),
     timezone: file.timezone,

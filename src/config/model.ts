@@ -92,6 +92,8 @@ export interface Config {
     readonly key: string | null;
     /** `GET /metrics` needs no key. */
     readonly openMetrics: boolean;
+    /** Built-in plugins that serve HTTP APIs, beside those of `plugins`. */
+    readonly apis: readonly string[];
   };
   /** `sqlite:` and an absolute path, or a `postgres://` URL. May hold a password. */
   readonly database: string;

@@ -1,7 +1,7 @@
 // Turns what zod found into problems with places and suggestions, and prints problems with a caret.
 import type { z } from "zod";
 import { suggest } from "../suggest.ts";
-import { knownKeys } from "./known-keys.ts";
+import { knownKeys } from "../zod-keys.ts";
 import type { ConfigSource, Problem, Span } from "./source.ts";
 
 type Issue = z.core.$ZodIssue;

@@ -132,6 +132,10 @@ const Admin = z.strictObject({
     .boolean()
     .default(false)
     .describe("Serve `GET /metrics` without the key, to whoever can reach `listen`."),
+  apis: z
+    .array(z.enum(["admin"]))
+    .default(["admin"])
+    .describe("Built-in plugins that serve HTTP APIs, added to `plugins`: see their folders' READMEs."),
 });
 
 const Recording = z.strictObject({

@@ -13,6 +13,7 @@ export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
       listen: addressText(config.admin.listen),
       ...optional("key", config.admin.key, maskSecret),
       open_metrics: config.admin.openMetrics,
+      apis: config.admin.apis,
     },
     database: maskUrl(config.database),
     rules: {

@@ -14,3 +14,17 @@ export function plainPath(target: string | undefined): string | null {
   if (!PLAIN_PATH.test(path) || path.includes("/./") || path.includes("/../")) return null;
   return path.endsWith("/.") || path.endsWith("/..") ? null : path;
 }
+
+/** A segment of an API's path may hold escapes: ids and aliases are the users' own. */
+const API_PATH = /^(?:\/(?:[A-Za-z0-9_.:@+~-]|%[0-9A-Fa-f]{2})+)+$/;
+
+/** As `plainPath`, with escapes in the segments; null where they hide a dot segment or are no UTF-8. */
+export function apiPath(target: string | undefined): string | null {
+  const path = (target ?? "").split("?", 1)[0] ?? "";
+  if (!API_PATH.test(path)) return null;
+  try {
+    return path.split("/").some((segment) => /^\.\.?$/.test(decodeURIComponent(segment))) ? null : path;
+  } catch {
+    return null;
+  }
+}

@@ -16,7 +16,7 @@ const KEY_AGE_MS = 30 * 86_400_000;
 /** What a model is called that is not given. */
 const UNNAMED = "unspecified";
 
-const PATHS: Readonly<Record<Endpoint, string>> = {
+const PATHS: Readonly<Record<Exclude<Endpoint, "admin">, string>> = {
   chat: "/v1/chat/completions",
   completions: "/v1/completions",
   responses: "/v1/responses",
@@ -194,7 +194,7 @@ function principalOf(facts: GivenFacts, nowMs: number): Principal {
 
 function callOf(facts: GivenFacts, targets: readonly Target[], nowMs: number): Call {
   const wire = targets[0]?.wire ?? "openai";
-  const endpoint = (facts.text("endpoint") ?? (wire === "anthropic" ? "messages" : "chat")) as Endpoint;
+  const endpoint = (facts.text("endpoint") ?? (wire === "anthropic" ? "messages" : "chat")) as keyof typeof PATHS;
   const json = bodyOf(facts, wire, endpoint);
   return {
     id: "req_described",

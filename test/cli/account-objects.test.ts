@@ -44,7 +44,7 @@ t.test("a key is made with its restrictions, shown, changed and cleared", async 
     ...{ id: made.id, models: ["gpt"], rpm_limit: 60, allowed_routes: ["llm_api_routes"], ip_ranges: ["10.0.0.0/8"] },
     ...{ metadata: { a: 1 }, budgets: [{ limit_usd: "5", window: "month" }], user_id: "ann", status: "active" },
     ...{ model_budgets: { "gpt-4o": { limit_usd: "1", window: "30d" } }, created_by: "local", last_used: null },
-    restricted_from_above: ["models", "rpmLimit"],
+    restricted_from_above: ["models", "rpm_limit"],
   });
   t.notOk(JSON.stringify(shown).includes(String(made.key)), "without its secret");
   const set = await json("keys set ci --clear models --clear key-type --max-parallel 3 --expires 30d");

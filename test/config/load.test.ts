@@ -23,7 +23,12 @@ t.test("without a file the defaults hold, and the demo provider serves", async (
   const config = loadConfig({ cwd, env: {} });
   t.equal(config.file, null);
   t.strictSame(config.listen, { host: "127.0.0.1", port: 4000 });
-  t.strictSame(config.admin, { listen: { host: "127.0.0.1", port: 4001 }, key: null, openMetrics: false });
+  t.strictSame(config.admin, {
+    listen: { host: "127.0.0.1", port: 4001 },
+    key: null,
+    openMetrics: false,
+    apis: ["admin"],
+  });
   t.equal(config.database, `sqlite:${join(cwd, "tollgate.db")}`);
   t.strictSame(config.providers, [
     { name: "demo", baseUrl: "demo:", wires: ["openai", "anthropic"], apiKey: null, models: null },

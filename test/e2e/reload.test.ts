@@ -144,7 +144,7 @@ t.test("POST /-/reload on the admin listener reads the rules, for whoever has th
   for (const headers of strangers) {
     const refused = await reload(headers as Record<string, string>);
     t.equal(refused.status, 401);
-    t.match(await refused.json(), { error: { code: "invalid_api_key", message: "The admin key is missing or wrong" } });
+    t.match(await refused.json(), { code: "invalid_api_key", detail: "The admin key is missing or wrong" });
   }
   const admin = { "x-admin-key": ADMIN_KEY };
   const done = await reload(admin);

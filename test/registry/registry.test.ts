@@ -13,7 +13,7 @@ const EXAMPLE = join(import.meta.dirname, "..", "support", "plugins", "forbidden
 const auth = definePlugin({
   name: "auth",
   config: z.strictObject({ cache: z.strictObject({ max: z.int().default(5) }).default({ max: 5 }) }),
-  setup: (_host, { cache }) => ({ routes: [{ method: "GET", path: `/${cache.max}`, handle: () => undefined }] }),
+  setup: (_host, { cache }) => ({ routes: { tag: `t${cache.max}`, description: "Nothing.", routes: [] } }),
 });
 const bare = definePlugin({ name: "bare", setup: () => ({}) });
 const builtins = new Map<string, Plugin>([
@@ -54,8 +54,8 @@ t.test("built-ins are found by name, in the config's order, with their config de
   );
   const registry = new Registry(loaded, () => fakeHost());
   t.strictSame(
-    registry.having("routes").map(({ name, hooks }) => [name, hooks.routes[0]?.path]),
-    [["auth", "/7"]],
+    registry.having("routes").map(({ name, hooks }) => [name, hooks.routes.tag]),
+    [["auth", "t7"]],
   );
   t.strictSame((await load(configure(t, "  - auth\n")))[0]?.config, { cache: { max: 5 } }, "defaults without config");
 });
@@ -156,7 +156,7 @@ t.test("hooks are of the closed set", async (t) => {
   };
   refuse({ authenticat: () => null }, "unknown hook `authenticat`: did you mean `authenticate`?");
   refuse({ record: 5 }, "hook `record` is not a function");
-  refuse({ routes: () => [] }, "hook `routes` is not a list");
+  refuse({ routes: () => [] }, "hook `routes` is not a table");
   refuse(null, "`setup` returned no hooks");
   refuse(Promise.resolve({}), "`setup` must answer at once: what has to wait belongs in `start`");
   refuse({ reserve: () => ({ amountNanoUsd: 0 }) }, "`reserve` and `settle` go together");

@@ -1,0 +1,27 @@
+// The routes that show the API's own document.
+import { openApiDocument } from "./openapi.ts";
+import { PAGE_HEADERS, referencePage } from "./reference-page.ts";
+import { type ApiRoute, type RouteSet, route } from "./route.ts";
+
+/** `GET /openapi.json` and the page that shows it. They are open: they hold nothing of this gateway's own. */
+export function documentRoutes(all: () => readonly RouteSet[], version: string): readonly ApiRoute[] {
+  let page: string | null = null;
+  const document = () => openApiDocument(all(), version);
+  return [
+    route({
+      ...{ method: "GET", path: "/openapi.json", operationId: "openApi", access: "open" },
+      summary: "The OpenAPI 3.1 document of this API",
+      replies: { 200: { description: "The document." } },
+      handle: () => ({ status: 200, body: document() }),
+    }),
+    route({
+      ...{ method: "GET", path: "/docs", operationId: "referencePage", access: "open" },
+      summary: "The reference page: the document for people, without scripts or anything from elsewhere",
+      replies: { 200: { description: "HTML." } },
+      handle: () => {
+        page ??= referencePage(document());
+        return { status: 200, body: page, headers: PAGE_HEADERS };
+      },
+    }),
+  ];
+}
