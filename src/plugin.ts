@@ -38,6 +38,7 @@ export {
   type RouteSet,
   route,
 } from "./api/route.ts";
+export { budgetWindowText } from "./budget-window.ts";
 export { parseDuration } from "./config/units.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";

@@ -99,9 +99,16 @@ export interface Budget {
   readonly id: string;
   readonly scope: "key" | "team" | "user" | "org";
   readonly subject: Subject;
-  /** Nano-USD (1e-9 USD), an integer; bigint since a yearly budget may pass 2^53. */
+  /** Nano-USD (1e-9 USD), an integer; bigint since a yearly budget may pass 2^53. A temporary raise is in it. */
   readonly limitNanoUsd: bigint;
-  readonly window: BudgetWindow;
+  /** A calendar window in the gateway's zone, or one of a fixed length. */
+  readonly window: BudgetWindow | Extract<QuotaWindow, { readonly kind: "every" }>;
+  /** Nano-USD; from there on people are warned. Left out where none is set. */
+  readonly softNanoUsd?: bigint;
+  /** By how much `limitNanoUsd` is raised, and when that ends, milliseconds since the epoch. Left out where it is not. */
+  readonly raise?: { readonly nanoUsd: bigint; readonly untilMs: number };
+  /** True for one that only warns: its limit is the largest that there is. */
+  readonly isSoftOnly?: true;
 }
 
 /**

@@ -1,14 +1,15 @@
 // What a call needs of the ledger: a principal's budgets and the rules' statements as quotas, each with the most it can use.
-import type {
-  Budget,
-  BudgetWindow,
-  CostBound,
-  Decision,
-  Need,
-  Outcome,
-  Principal,
-  Quota,
-  RuleQuota,
+import {
+  type Budget,
+  type BudgetWindow,
+  budgetWindowText,
+  type CostBound,
+  type Decision,
+  type Need,
+  type Outcome,
+  type Principal,
+  type Quota,
+  type RuleQuota,
 } from "../../src/plugin.ts";
 
 /** The most the ledger counts at once, about $9 million: a caller may ask for 10^12 answers, and a provider claim them. */
@@ -101,10 +102,14 @@ function actualOf({ unit }: Quota, { usage, costNanoUsd }: Outcome): number {
   return Math.min(MOST, unit === "tokens" ? usage.inputTokens + usage.outputTokens : costNanoUsd);
 }
 
+function adjective(window: Budget["window"]): string {
+  return typeof window === "string" ? ADJECTIVES[window] : budgetWindowText(window);
+}
+
 function toQuota(budget: Budget): Quota {
   return Object.freeze({
     id: `budget:${budget.id}`,
-    label: `${budget.scope} ${budget.subject.alias}'s ${ADJECTIVES[budget.window]} budget`,
+    label: `${budget.scope} ${budget.subject.alias}'s ${adjective(budget.window)} budget`,
     unit: "nano-usd",
     limit: budget.limitNanoUsd,
     window: budget.window,

@@ -5,8 +5,8 @@ import type { Fields, Json } from "../store/directory.ts";
 export interface PolicyContext {
   /** Models by access group; a name that is not there is no group. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
-  /** Budgets on a length of time (`30d`), with their ids. */
-  readonly lengthBudgets: readonly { readonly id: string; readonly limitUsd: string; readonly window: string }[];
+  /** How often what was spent was forgotten: counters of money have it in their names. */
+  readonly spendEpoch: number;
 }
 
 /** A budget for one model. */
@@ -24,20 +24,25 @@ export function groupsIn(fields: Fields): readonly string[] {
  * The rules that these fields come to; null for none. Each statement is named, `account-…`, so that its counter stays
  * the same when its amount changes. They only narrow: two lists of models must both have a model.
  */
-export function policyText(fields: Fields, { groups, lengthBudgets }: PolicyContext): string | null {
+export function policyText(fields: Fields, { groups, spendEpoch }: PolicyContext): string | null {
   const models = names(fields.models);
   const lines = [
     models.length === 0 ? [] : modelsLine(expand(models, groups), "account-models"),
     groupsLine(names(fields.accessGroups), groups),
     ipLine(names(fields.ipRanges)),
     limitLines(fields),
-    Object.entries(map<ModelBudget>(fields.modelBudgets)).flatMap(
-      ([model, { limitUsd, window }]) =>
-        `budget $${limitUsd} per ${window} model ${quoted(model)} as ${nameFor("account-budget", model)}`,
-    ),
-    lengthBudgets.map(({ id, limitUsd, window }) => `budget $${limitUsd} per ${window} as account-${id}`),
+    Object.entries(map<ModelBudget>(fields.modelBudgets)).map(([model, { limitUsd, window }]) => {
+      const rest = `model ${quoted(model)} as ${nameFor(modelBudgetName(spendEpoch), model)}`;
+      if (Number(limitUsd) > 0) return `budget $${limitUsd} per ${window} ${rest}`;
+      return `deny ${rest} because "The budget for this model is $0"`;
+    }),
   ].flat();
   return lines.length === 0 ? null : `${lines.join("\n")}\n`;
+}
+
+/** How the names of the counters of budgets by model begin. */
+export function modelBudgetName(spendEpoch: number): string {
+  return spendEpoch === 0 ? "account-budget" : `account-budget${spendEpoch}`;
 }
 
 function groupsLine(wanted: readonly string[], groups: ReadonlyMap<string, readonly string[]>): readonly string[] {
@@ -62,17 +67,22 @@ function ipLine(ranges: readonly string[]): readonly string[] {
 
 function limitLines(fields: Fields): readonly string[] {
   const { rpmLimit, tpmLimit, maxParallelRequests } = fields;
-  const perModel = (field: Json | undefined, unit: string, as: string): readonly string[] =>
-    Object.entries(map<number>(field)).map(
-      ([model, count]) => `limit ${count} ${unit} per 1m model ${quoted(model)} as ${nameFor(as, model)}`,
+  const perModel = (field: Json | undefined, what: string, as: string): readonly string[] =>
+    Object.entries(map<number>(field)).map(([model, count]) =>
+      limitLine(count, what, `model ${quoted(model)} as ${nameFor(as, model)}`),
     );
   return [
-    ...(isSet(rpmLimit) ? [`limit ${rpmLimit} requests per 1m as account-rpm`] : []),
-    ...(isSet(tpmLimit) ? [`limit ${tpmLimit} tokens per 1m as account-tpm`] : []),
-    ...(isSet(maxParallelRequests) ? [`limit ${maxParallelRequests} concurrent as account-parallel`] : []),
-    ...perModel(fields.modelRpmLimits, "requests", "account-rpm"),
-    ...perModel(fields.modelTpmLimits, "tokens", "account-tpm"),
+    ...(isSet(rpmLimit) ? [limitLine(rpmLimit, "requests per 1m", "as account-rpm")] : []),
+    ...(isSet(tpmLimit) ? [limitLine(tpmLimit, "tokens per 1m", "as account-tpm")] : []),
+    ...(isSet(maxParallelRequests) ? [limitLine(maxParallelRequests, "concurrent", "as account-parallel")] : []),
+    ...perModel(fields.modelRpmLimits, "requests per 1m", "account-rpm"),
+    ...perModel(fields.modelTpmLimits, "tokens per 1m", "account-tpm"),
   ];
+}
+
+/** The language has no limit of nothing: that is a `deny`. */
+function limitLine(count: number, what: string, rest: string): string {
+  return count > 0 ? `limit ${count} ${what} ${rest}` : `deny ${rest} because "Its limit is 0 ${what}"`;
 }
 
 /** A group's name stands for its models; any other name for itself. */

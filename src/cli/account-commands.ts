@@ -10,12 +10,15 @@ import type { Subcommand } from "./subcommands.ts";
 import { renderTable } from "./table.ts";
 import { momentJson } from "./values.ts";
 
-/** `show`, `set`, `delete` of a kind, under the name of its command. */
+/** `show`, `set`, `delete` of a kind, under the name of its command; of what has budgets `reset-spend` too. */
 export function objectSubcommands(command: string, kind: AccountKind): Readonly<Record<string, Subcommand>> {
   return {
     show: (argv, io) => show(`${command} show`, kind, argv, io),
     set: (argv, io) => set(`${command} set`, kind, argv, io),
     delete: (argv, io) => remove(`${command} delete`, kind, argv, io),
+    ...(kind === "group"
+      ? {}
+      : { "reset-spend": (argv: readonly string[], io: Io) => resetSpend(`${command} reset-spend`, kind, argv, io) }),
   };
 }
 
@@ -100,6 +103,24 @@ async function remove(command: string, kind: AccountKind, argv: readonly string[
   if (object === undefined) throw new Error("what is deleted is told");
   if (values.json) io.stdout.write(`${JSON.stringify({ id: object.id, deleted: true })}\n`);
   else io.stderr.write(`${NOUNS[kind]} ${object.fields.alias} (${object.id}) is deleted\n`);
+  return 0;
+}
+
+async function resetSpend(
+  command: string,
+  kind: Exclude<AccountKind, "group">,
+  argv: readonly string[],
+  io: Io,
+): Promise<number> {
+  const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS"] });
+  const name = positionals[0] ?? "";
+  const id = await withAccounts(io, values.config, async (accounts) => {
+    const found = await idOf(accounts, kind, name);
+    await accounts.resetSpend(LOCAL, kind, found);
+    return found;
+  });
+  if (values.json) io.stdout.write(`${JSON.stringify({ id, reset: true })}\n`);
+  else io.stderr.write(`the budgets of ${NOUNS[kind]} ${name} begin anew; \`tollgate audit\` has what was spent\n`);
   return 0;
 }
 

@@ -37,6 +37,7 @@ Usage:
   tollgate keys set ID|ALIAS [options]          change those fields; --clear NAME takes one back to its default
   tollgate keys rotate ID|ALIAS [--grace WHEN]  a new secret, shown this once; the old one works that much longer
   tollgate keys delete ID|ALIAS                 refuse it for good and free its alias
+  tollgate keys reset-spend ID|ALIAS            forget what was spent of its budgets
   tollgate keys rules ID|ALIAS                  show the rules that are kept on it
   tollgate keys rules ID|ALIAS --set FILE       keep these instead, once they are checked; - is standard input
   tollgate keys rules ID|ALIAS --clear          keep none

@@ -26,6 +26,7 @@ Usage:
   tollgate teams show ID|ALIAS                  all its fields
   tollgate teams set ID|ALIAS [options]         change those fields
   tollgate teams delete ID|ALIAS                delete it and its keys
+  tollgate teams reset-spend ID|ALIAS           forget what was spent of its budgets
   tollgate teams members ID|ALIAS
   tollgate teams add-member ID|ALIAS USER [--admin]
   tollgate teams remove-member ID|ALIAS USER

@@ -188,8 +188,8 @@ export interface Directory {
   membershipsOf(userId: string): Promise<readonly Membership[]>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /**
-   * What was spent of the object's budgets is forgotten: their counters begin anew.
-   * What is in flight is charged to the new ones.
+   * What was spent of the object's budgets, those by model too, is forgotten: their counters begin anew. What is in
+   * flight is charged to the old ones. The audit log keeps what was spent.
    */
   resetSpend(kind: AccountKind, id: string, by: By): Promise<void>;
 }

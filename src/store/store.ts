@@ -1,14 +1,5 @@
 // What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
-import type {
-  AccessRecord,
-  Budget,
-  BudgetWindow,
-  InlineRules,
-  Principal,
-  QuotaUnit,
-  RecordedRequest,
-  Subject,
-} from "../types.ts";
+import type { AccessRecord, Budget, InlineRules, Principal, QuotaUnit, RecordedRequest, Subject } from "../types.ts";
 import type { AccountKind, Directory } from "./directory.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
@@ -67,7 +58,7 @@ export interface NewKey {
 /** A budget to put on a key or a team. */
 export interface NewBudget {
   readonly limitNanoUsd: bigint;
-  readonly window: BudgetWindow;
+  readonly window: Budget["window"];
 }
 
 /** An organisation as stored. */

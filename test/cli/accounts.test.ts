@@ -151,7 +151,10 @@ const WHEN = "takes a duration (30d, 12h) or a date (2027-01-31, 2027-01-31T12:0
 t.test("wrong command lines are told apart from failures: exit code 64", async (t) => {
   const { run } = gateway(t);
   const cases: [string[], string][] = [
-    [["keys"], "keys: say what to do: create, list, disable, enable, revoke, rules, rotate, show, set, delete"],
+    [
+      ["keys"],
+      "keys: say what to do: create, list, disable, enable, revoke, rules, rotate, show, set, delete, reset-spend",
+    ],
     [["keys", "craete"], "keys: unknown subcommand `craete`: did you mean `create`?"],
     [["keys", "create"], "keys create: --alias is missing: give the key a name"],
     [["keys", "create", "--alais", "x"], "keys create: unknown option `--alais`: did you mean `--alias`?"],

@@ -24,6 +24,7 @@ import { columnsOf, type ObjectRow, TABLES, toObject, type Value } from "./direc
 import { guarded, isDuplicate } from "./errors.ts";
 import { assertFits } from "./inline-rules.ts";
 import { Memberships } from "./memberships.ts";
+import { Spend } from "./spend.ts";
 
 /** What the directory works with. */
 export interface DirectoryOptions {
@@ -41,6 +42,7 @@ export class SqliteDirectory implements Directory {
   readonly #changes: AccountChanges;
   readonly #budgets: Budgets;
   readonly #members: Memberships;
+  readonly #spend: Spend;
   readonly #nowMs: () => number;
 
   constructor({ db, changes, budgets, nowMs }: DirectoryOptions) {
@@ -48,6 +50,7 @@ export class SqliteDirectory implements Directory {
     this.#changes = changes;
     this.#budgets = budgets;
     this.#members = new Memberships(db);
+    this.#spend = new Spend(db, budgets);
     this.#nowMs = nowMs;
   }
 
@@ -166,9 +169,10 @@ export class SqliteDirectory implements Directory {
   async resetSpend(kind: AccountKind, id: string, { actor }: By): Promise<void> {
     this.#changes.run(actor, (log) => {
       const { alias } = this.#existing(kind, id).fields;
-      this.#budgets.renew(kind as BudgetScope, id);
+      const spent = this.#spend.of(kind as BudgetScope, id);
+      this.#spend.reset(kind as BudgetScope, id);
       const line = { action: "update", kind, objectId: id, objectAlias: String(alias) } as const;
-      log({ ...line, field: "spend", old: null, new: "0" });
+      log({ ...line, field: "spend", old: [...spent], new: "0" });
     });
   }
 

@@ -1,12 +1,12 @@
 // What a found key means for its requests: its state, its budgets, the rules of all that it belongs to.
 import type Database from "better-sqlite3";
 import { groupsIn, policyText } from "../../accounts/policy.ts";
-import { formatUsd, parseUsd } from "../../money.ts";
+import { parseUsd } from "../../money.ts";
 import type { Budget, InlineRules } from "../../types.ts";
 import type { Fields } from "../directory.ts";
 import type { KeyLookup } from "../store.ts";
 import { type Owner, type OwnerRow, type StoredKey, toOwner, toPrincipal } from "./account-rows.ts";
-import type { Budgets, LengthBudget } from "./budgets.ts";
+import { type Budgets, LIMIT_MAX } from "./budgets.ts";
 
 /** From the widest to the narrowest: the order in which a caller is told what denies. */
 const RULE_ORDER = ["org", "user", "team", "key"] as const satisfies readonly InlineRules["scope"][];
@@ -24,9 +24,9 @@ export class KeyLookups {
     this.#budgets = budgets;
     this.#nowMs = nowMs;
     // One row each by its index: four such look-ups take half the time of one query that joins them.
-    this.#team = db.prepare("SELECT id, alias, status, settings, rules, org_id FROM teams WHERE id = ?");
-    this.#user = db.prepare("SELECT id, alias, status, settings FROM users WHERE id = ?");
-    this.#org = db.prepare("SELECT id, alias, status, settings, rules FROM organizations WHERE id = ?");
+    this.#team = db.prepare("SELECT id, alias, status, settings, spend_epoch, rules, org_id FROM teams WHERE id = ?");
+    this.#user = db.prepare("SELECT id, alias, status, settings, spend_epoch FROM users WHERE id = ?");
+    this.#org = db.prepare("SELECT id, alias, status, settings, spend_epoch, rules FROM organizations WHERE id = ?");
     this.#groups = db.prepare(
       "SELECT alias, settings FROM access_groups WHERE deleted_ms IS NULL AND alias IN (SELECT value FROM json_each(?))",
     );
@@ -38,21 +38,21 @@ export class KeyLookups {
     const budgets = this.#budgets.ofOwners(owners);
     const raise = raiseOf(owners[0]?.settings ?? {}, this.#nowMs());
     const rules = RULE_ORDER.flatMap((scope) => owners.filter((owner) => owner.scope === scope)).flatMap((owner) =>
-      this.#rulesOf(owner, budgets.lengths.get(owner.scope) ?? [], raise.nanoUsd),
+      this.#rulesOf(owner),
     );
     return {
       status: key.status,
       expiresMs: key.expires_ms,
-      principal: toPrincipal(key, owners, raised(budgets.calendar, raise.nanoUsd), rules),
+      principal: toPrincipal(key, owners, raised(budgets, raise), rules),
       allowedRoutes: (owners[0]?.settings.allowedRoutes ?? []) as readonly string[],
       blockedBy: blockOf(owners),
-      staleMs: raise.endsMs,
+      staleMs: raise?.untilMs ?? null,
     };
   }
 
   /** The key, its team, its user, its organisation, as far as it has them. */
   #ownersOf(key: StoredKey): readonly Owner[] {
-    const owners = [toOwner("key", { ...key, settings: key.settings ?? "{}" })];
+    const owners = [toOwner("key", { ...key, settings: key.settings ?? "{}", spend_epoch: key.spend_epoch ?? 0 })];
     const team = key.team_id === null ? undefined : this.#team.get(key.team_id);
     const user = key.user_id === null ? undefined : this.#user.get(key.user_id);
     const orgId = team?.org_id ?? null;
@@ -64,13 +64,9 @@ export class KeyLookups {
   }
 
   /** What was written as rules, then what the fields come to. */
-  #rulesOf(owner: Owner, lengthBudgets: readonly LengthBudget[], raiseNanoUsd: bigint): InlineRules[] {
-    const { scope, subject, settings } = owner;
-    const own = scope === "key" ? raisedLengths(lengthBudgets, raiseNanoUsd) : lengthBudgets;
-    const text = policyText(settings, { groups: this.#groupsIn(settings), lengthBudgets: own });
-    return [owner.rules, text].flatMap((each) =>
-      each === null ? [] : [Object.freeze({ scope, subject, text: each })],
-    );
+  #rulesOf({ scope, subject, settings, spendEpoch, rules }: Owner): InlineRules[] {
+    const text = policyText(settings, { groups: this.#groupsIn(settings), spendEpoch });
+    return [rules, text].flatMap((each) => (each === null ? [] : [Object.freeze({ scope, subject, text: each })]));
   }
 
   #groupsIn(settings: Fields): ReadonlyMap<string, readonly string[]> {
@@ -83,24 +79,22 @@ export class KeyLookups {
   }
 }
 
-/** By how much the key's budgets are raised for now, and when that ends. */
-function raiseOf(settings: Fields, nowMs: number): { readonly nanoUsd: bigint; readonly endsMs: number | null } {
+/** By how much the key's budgets are raised for now, and when that ends; null when they are not. */
+function raiseOf(settings: Fields, nowMs: number): NonNullable<Budget["raise"]> | null {
   const { tempBudgetIncreaseUsd, tempBudgetExpiresMs } = settings;
   const isOn = typeof tempBudgetExpiresMs === "number" && tempBudgetExpiresMs > nowMs;
-  if (!isOn || typeof tempBudgetIncreaseUsd !== "string") return { nanoUsd: 0n, endsMs: null };
-  return { nanoUsd: parseUsd(tempBudgetIncreaseUsd) ?? 0n, endsMs: tempBudgetExpiresMs };
+  if (!isOn || typeof tempBudgetIncreaseUsd !== "string") return null;
+  return { nanoUsd: parseUsd(tempBudgetIncreaseUsd) ?? 0n, untilMs: tempBudgetExpiresMs };
 }
 
-function raised(budgets: readonly Budget[], byNanoUsd: bigint): readonly Budget[] {
-  if (byNanoUsd === 0n) return budgets;
-  const raise = (budget: Budget): Budget =>
-    budget.scope === "key" ? Object.freeze({ ...budget, limitNanoUsd: budget.limitNanoUsd + byNanoUsd }) : budget;
-  return budgets.map(raise);
-}
-
-function raisedLengths(budgets: readonly LengthBudget[], byNanoUsd: bigint): readonly LengthBudget[] {
-  if (byNanoUsd === 0n) return budgets;
-  return budgets.map((budget) => ({ ...budget, limitUsd: formatUsd((parseUsd(budget.limitUsd) ?? 0n) + byNanoUsd) }));
+/** The ledger's largest limit bounds a raise too. */
+function raised(budgets: readonly Budget[], raise: Budget["raise"] | null): readonly Budget[] {
+  if (raise === null || raise === undefined) return budgets;
+  return budgets.map((budget) => {
+    if (budget.scope !== "key" || budget.isSoftOnly) return budget;
+    const limitNanoUsd = budget.limitNanoUsd + raise.nanoUsd;
+    return Object.freeze({ ...budget, limitNanoUsd: limitNanoUsd > LIMIT_MAX ? LIMIT_MAX : limitNanoUsd, raise });
+  });
 }
 
 function blockOf(owners: readonly Owner[]): KeyLookup["blockedBy"] {

@@ -202,6 +202,13 @@ const STEPS: readonly string[] = [
   CREATE INDEX recoveries_open ON recoveries (process, quota, win) WHERE open > 0;
   ALTER TABLE processes ADD COLUMN in_flight TEXT NOT NULL DEFAULT '[]'; -- a JSON array of {requestId, quotas}
   `,
+  // How often what was spent was forgotten: names counters that have no budget's id.
+  `
+  ALTER TABLE organizations ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE teams ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE users ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE keys ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version that a database had before the account model. */
