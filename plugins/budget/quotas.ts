@@ -29,6 +29,8 @@ export type PricedBound = CostBound & { readonly costNanoUsd: number };
 /** A principal is one object per key and version, so its quotas are worked out once. */
 const known = new WeakMap<Principal, readonly Quota[]>();
 
+const budgetByQuota = new WeakMap<Quota, Budget>();
+
 /** One quota per budget, in the principal's order. The same array for the same principal. */
 export function quotasOf(principal: Principal): readonly Quota[] {
   let quotas = known.get(principal);
@@ -37,6 +39,11 @@ export function quotasOf(principal: Principal): readonly Quota[] {
     known.set(principal, quotas);
   }
   return quotas;
+}
+
+/** The budget that an account's quota counts; null for another's. */
+export function budgetOf(quota: Quota): Budget | null {
+  return budgetByQuota.get(quota) ?? null;
 }
 
 /** True for a `limit` or `budget` statement's quota, false for a principal's budget. */
@@ -107,11 +114,13 @@ function adjective(window: Budget["window"]): string {
 }
 
 function toQuota(budget: Budget): Quota {
-  return Object.freeze({
+  const quota: Quota = Object.freeze({
     id: `budget:${budget.id}`,
     label: `${budget.scope} ${budget.subject.alias}'s ${adjective(budget.window)} budget`,
     unit: "nano-usd",
     limit: budget.limitNanoUsd,
     window: budget.window,
   });
+  budgetByQuota.set(quota, budget);
+  return quota;
 }

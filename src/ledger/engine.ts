@@ -5,7 +5,7 @@ import { startOfStep } from "./fixed-windows.ts";
 import type { Lease, StoreRefusal } from "./lease.ts";
 import { Leases } from "./leases.ts";
 import type { Balance, Hold, Ledger, Need, Quota, Refusal, ReserveAnswer, Standing } from "./ledger.ts";
-import { refusalOf } from "./refusal.ts";
+import { lastFreedMs, refusalOf } from "./refusal.ts";
 import { Windows } from "./windows.ts";
 
 /** What the engine works with. */
@@ -96,10 +96,22 @@ class QuotaEngine implements Ledger {
     return { remaining, resetsInMs: this.#windows.freedInMs(quota.window, window.freedMs) };
   }
 
+  remaining(hold: Hold, index: number): number {
+    return openLeasesOf(hold)[index]?.remaining ?? 0;
+  }
+
+  claimWarning({ id }: Quota, window: string, amount: bigint): boolean {
+    return this.#store.claimWarning({ quota: id, window }, amount);
+  }
+
   balance(quota: Quota): Balance {
-    const { index, span } = this.#windows.current(quota.window);
+    const window = this.#windows.current(quota.window);
+    const { index, span } = window;
     const { spent, leased } = this.#store.counter({ quota: quota.id, window: index }, span);
-    return { spent, reserved: leased - BigInt(this.#leases.freeOf(quota, index)) };
+    const uses = span === null ? NO_USES : this.#store.uses(quota.id, span);
+    const resetsInMs = this.#windows.freedInMs(quota.window, lastFreedMs({ quota, window }, uses));
+    const resetsMs = resetsInMs === null ? null : this.#windows.nowMs() + resetsInMs;
+    return { spent, reserved: leased - BigInt(this.#leases.freeOf(quota, index)), window: index, resetsMs };
   }
 
   inFlight(): readonly InFlight[] {

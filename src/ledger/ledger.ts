@@ -62,6 +62,10 @@ export interface Balance {
   readonly spent: bigint;
   /** Held for requests in flight, here and in other processes. */
   readonly reserved: bigint;
+  /** Index of the window, `2026-11`; of a sliding one, of the step that is open. */
+  readonly window: string;
+  /** When all of the limit is there again if nothing more is used, milliseconds since the epoch; null: `total`, in flight. */
+  readonly resetsMs: number | null;
 }
 
 /** The quota engine. */
@@ -82,6 +86,13 @@ export interface Ledger {
   settle(hold: Hold, actuals: readonly number[] | null): Promise<void>;
   /** What is left of the quota of the hold's need `index`, in the window that it is charged to; for an open hold. */
   standing(hold: Hold, index: number): Standing;
+  /** `standing(hold, index).remaining`, for every request: nothing is made. */
+  remaining(hold: Hold, index: number): number;
+  /**
+   * True for whoever says first, of all processes that share the database and ever did, that what is spent of the quota
+   * in that window has passed `amount`. Throws `unavailable`.
+   */
+  claimWarning(quota: Quota, window: string, amount: bigint): boolean;
   /** Asks the database (some 10 us). Throws `unavailable`. */
   balance(quota: Quota): Balance;
   /** Gives idle slack back to the store and lets it forget what no limit needs. Called every second or so. */

@@ -270,6 +270,11 @@ export interface LedgerStore {
    * counters that have expired by then, a thousand at most. Never throws, as `heartbeat`: then it says `nowMs`.
    */
   passTime(nowMs: number): number;
+  /**
+   * True for the first call, of any process, with these: a warning is told once for each window and amount. Forgotten a
+   * year and more later. Throws `unavailable`.
+   */
+  claimWarning(id: CounterId, amount: bigint): boolean;
   /** What was charged for dead processes at or after `sinceMs`, newest first. */
   recoveries(sinceMs: number): readonly Recovery[];
   /**

@@ -20,6 +20,7 @@ import { guarded } from "./errors.ts";
 import type { Processes } from "./processes.ts";
 import type { Recoveries } from "./recoveries.ts";
 import type { Reversals } from "./reversals.ts";
+import type { Warnings } from "./warnings.ts";
 
 /** A write that succeeded this lately proves that the database can be written. */
 const PROOF_MS = 100;
@@ -31,6 +32,7 @@ export interface SqliteLedgerParts {
   readonly processes: Processes;
   readonly recoveries: Recoveries;
   readonly reversals: Reversals;
+  readonly warnings: Warnings;
   readonly onEvent: (event: StoreEvent) => void;
 }
 
@@ -57,6 +59,12 @@ export class SqliteLedger implements LedgerStore {
 
   uses(quota: string, span: WindowSpan): readonly WindowUse[] {
     return guarded(() => this.#parts.counters.uses(quota, span));
+  }
+
+  claimWarning(id: CounterId, amount: bigint): boolean {
+    const { batch, warnings } = this.#parts;
+    batch.assertWritable();
+    return batch.write(() => warnings.claim(id, amount));
   }
 
   recoveries(sinceMs: number): readonly Recovery[] {

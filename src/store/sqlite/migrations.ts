@@ -202,6 +202,15 @@ const STEPS: readonly string[] = [
   CREATE INDEX recoveries_open ON recoveries (process, quota, win) WHERE open > 0;
   ALTER TABLE processes ADD COLUMN in_flight TEXT NOT NULL DEFAULT '[]'; -- a JSON array of {requestId, quotas}
   `,
+  `
+  CREATE TABLE budget_warnings ( -- those that were told
+    quota TEXT NOT NULL,
+    win TEXT NOT NULL,
+    amount INTEGER NOT NULL, -- what had been passed
+    told_ms INTEGER NOT NULL,
+    PRIMARY KEY (quota, win, amount)
+  ) STRICT, WITHOUT ROWID;
+  `,
   // How often what was spent was forgotten: names counters that have no budget's id.
   `
   ALTER TABLE organizations ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;

@@ -18,6 +18,7 @@ import { Requests } from "./requests.ts";
 import { Reversals } from "./reversals.ts";
 import { RuleHitTable } from "./rule-hits.ts";
 import { SqliteRules } from "./rules.ts";
+import { Warnings } from "./warnings.ts";
 
 /** How long a write may wait for another process's lock, blocking the event loop. */
 const BUSY_TIMEOUT_MS = 250;
@@ -67,7 +68,15 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
   const nowMs = (): number => Math.trunc(clock.nowMs());
   const shared = { db, changes: new AccountChanges(db, nowMs), budgets: new Budgets(db), nowMs };
   const reversals = new Reversals({ ...shared, counters, recoveries });
-  const ledger = new SqliteLedger({ batch, counters, processes, recoveries, reversals, onEvent });
+  const ledger = new SqliteLedger({
+    batch,
+    counters,
+    processes,
+    recoveries,
+    reversals,
+    warnings: new Warnings(db, nowMs),
+    onEvent,
+  });
   ledger.recover();
   const accounts = new SqliteAccounts(shared);
   let closing: Promise<void> | null = null;

@@ -48,7 +48,7 @@ function rig(t: Test): Rig {
   });
   const host = fakeHost({ ledger, clock, costBound, accounts: store.accounts });
   return {
-    hooks: budgetPlugin.setup(host, {}) as Rig["hooks"],
+    hooks: budgetPlugin.setup(host, { warn_at: [] }) as Rig["hooks"],
     host,
     database,
     clock,
