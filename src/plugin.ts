@@ -38,12 +38,14 @@ export {
   type RouteSet,
   route,
 } from "./api/route.ts";
+export { budgetQuota } from "./budget-quota.ts";
 export { budgetWindowText } from "./budget-window.ts";
 export { parseDuration } from "./config/units.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
 export type { Balance, Hold, Ledger, Need, Quota, Refusal, Standing } from "./ledger/ledger.ts";
+export { type LimitedKind, limitsOf } from "./limits.ts";
 export { momentJson } from "./moment.ts";
 export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";

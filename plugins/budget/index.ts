@@ -15,6 +15,7 @@ import {
 } from "../../src/plugin.ts";
 import { BUDGET_ATTRIBUTES, withAttributes } from "./attributes.ts";
 import { limitHeaders, standingsOf } from "./limit-headers.ts";
+import { limitsRoute } from "./limits-route.ts";
 import { actualsOf, budgetOf, dearest, isRuleQuota, needsOf, type PricedBound } from "./quotas.ts";
 import { refused, storeUnavailable, unpriced } from "./refusals.ts";
 import { Telling } from "./telling.ts";
@@ -70,6 +71,7 @@ export default definePlugin({
         settle: (reservation, outcome) => settle({ host, warnings }, reservation as BudgetReservation, outcome),
       }),
       metrics: () => telling.metrics(),
+      routes: { tag: "budget", description: "Budgets and limits.", routes: [limitsRoute(host)] },
       stop: async () => {
         warnings.lookNow();
         await telling.stop();

@@ -1,8 +1,7 @@
 // What a call needs of the ledger: a principal's budgets and the rules' statements as quotas, each with the most it can use.
 import {
   type Budget,
-  type BudgetWindow,
-  budgetWindowText,
+  budgetQuota,
   type CostBound,
   type Decision,
   type Need,
@@ -14,14 +13,6 @@ import {
 
 /** The most the ledger counts at once, about $9 million: a caller may ask for 10^12 answers, and a provider claim them. */
 const MOST = Number.MAX_SAFE_INTEGER;
-
-const ADJECTIVES: Readonly<Record<BudgetWindow, string>> = {
-  day: "daily",
-  week: "weekly",
-  month: "monthly",
-  year: "yearly",
-  total: "total",
-};
 
 /** A bound of a target that is priced. */
 export type PricedBound = CostBound & { readonly costNanoUsd: number };
@@ -109,18 +100,8 @@ function actualOf({ unit }: Quota, { usage, costNanoUsd }: Outcome): number {
   return Math.min(MOST, unit === "tokens" ? usage.inputTokens + usage.outputTokens : costNanoUsd);
 }
 
-function adjective(window: Budget["window"]): string {
-  return typeof window === "string" ? ADJECTIVES[window] : budgetWindowText(window);
-}
-
 function toQuota(budget: Budget): Quota {
-  const quota: Quota = Object.freeze({
-    id: `budget:${budget.id}`,
-    label: `${budget.scope} ${budget.subject.alias}'s ${adjective(budget.window)} budget`,
-    unit: "nano-usd",
-    limit: budget.limitNanoUsd,
-    window: budget.window,
-  });
+  const quota = budgetQuota(budget);
   budgetByQuota.set(quota, budget);
   return quota;
 }

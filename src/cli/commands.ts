@@ -18,6 +18,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "groups", load: async () => (await import("./groups.ts")).groups },
   { name: "audit", load: async () => (await import("./audit.ts")).audit },
   { name: "usage", load: async () => (await import("./usage.ts")).usage },
+  { name: "limits", load: async () => (await import("./limits.ts")).limits },
   { name: "ledger", load: async () => (await import("./ledger.ts")).ledger },
   { name: "config", load: async () => (await import("./config.ts")).config },
   { name: "test", load: async () => (await import("./test.ts")).test },

@@ -95,6 +95,11 @@ export interface AccountStore {
   findKey(hash: Buffer): KeyLookup | null;
   /** The key of that id or alias, as `findKey` would give it. `no_such_key`. */
   getKey(idOrAlias: string): KeyLookup;
+  /**
+   * Whose limits a key, a team, a user or an organisation has, by id or alias: of a key as `getKey`; of the others the
+   * principal that a key without a name, of it alone, would have. `no_such_key`, `no_such_object`.
+   */
+  limited(kind: Budget["scope"], idOrAlias: string): Principal;
   /** True once a key has been made, whatever became of it. */
   hasKeys(): boolean;
   /** All keys, oldest first. */

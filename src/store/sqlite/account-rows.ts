@@ -80,7 +80,7 @@ export function toListing(key: FoundKey, budgets: readonly Budget[]): KeyListing
 
 /** Whose key it is, with the rules that apply to its requests. */
 export function toPrincipal(
-  key: StoredKey,
+  key: Pick<StoredKey, "id" | "alias" | "created_ms" | "roles" | "tags">,
   owners: readonly Owner[],
   budgets: readonly Budget[],
   rules: readonly InlineRules[],

@@ -214,7 +214,11 @@ t.test("a limit serves to its last request, with what is left in the headers, an
   t.ok(third, "and the time it named is true");
   await hooks.settle(second, { ...outcome(0), kind: "not_sent", usage: null, target: null });
   await hooks.settle(third, { ...outcome(0), kind: "upstream_error", usage: null });
-  t.match(host.ledger.balance(rule("requests", 2n)), { spent: 1n, reserved: 0n }, "what was sent counts, served or not");
+  t.match(
+    host.ledger.balance(rule("requests", 2n)),
+    { spent: 1n, reserved: 0n },
+    "what was sent counts, served or not",
+  );
   t.match(host.ledger.balance(rule("tokens", 1_000n)), { spent: 0n, reserved: 0n });
 });
 
