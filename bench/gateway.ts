@@ -1,4 +1,5 @@
 // The whole gateway for benchmarks, in a process of its own: all plugins, rules, a budget, a SQLite file, the log.
+// BENCH_WITHOUT=NAME leaves one of the plugins out.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +19,7 @@ const config = {
     { name: "openai", base_url: `${process.env.BENCH_UPSTREAM}/v1`, wire: "openai", api_key: "sk-bench-provider-key" },
   ],
   log: { file: join(directory, "gateway.log") },
+  plugins: ["auth", "iam", "budget", "logging"].filter((name) => name !== process.env.BENCH_WITHOUT),
 };
 writeFileSync(join(directory, "tollgate.yaml"), JSON.stringify(config));
 const loaded = loadConfig({ cwd: directory, env: {} });

@@ -1,4 +1,5 @@
-// `npm run bench`: the governed gateway beside bare http-proxy-3, slice by slice in one run. Method: bench/README.md.
+// `npm run bench`: the governed gateway beside bare http-proxy-3, or beside itself without its ledger, slice by slice in
+// one run. Method: bench/README.md.
 import { type ChildProcess, fork } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -7,10 +8,12 @@ import { cpuOf } from "./cpu.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 import { type Quartiles, quartiles } from "./statistics.ts";
 
-const HELP = `npm run bench -- [--scenario chat|large|stream] [--slices N] [--seconds N] [--connections N] [--json]
+const HELP = `npm run bench -- [--scenario chat|large|stream] [--slices N] [--seconds N] [--connections N] [--against bare|no-budget]
+                 [--json]
 
-Measures CPU time a request of the whole gateway and of bare http-proxy-3 with a keep-alive agent, in turn, and prints
-the ratio slice by slice: median and quartiles. Defaults: all scenarios, 12 slices of 3 s, 32 connections.`;
+Measures CPU time a request of the whole gateway and of bare http-proxy-3 with a keep-alive agent (or of the gateway
+without its plugin \`budget\`), in turn, and prints the ratio slice by slice: median and quartiles. Defaults: all scenarios,
+12 slices of 3 s, 32 connections, against bare.`;
 
 interface Subject {
   readonly name: string;
@@ -32,6 +35,7 @@ const { values } = parseArgs({
     slices: { type: "string", default: "12" },
     seconds: { type: "string", default: "3" },
     connections: { type: "string", default: "32" },
+    against: { type: "string", default: "bare" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -44,12 +48,18 @@ if (values.help) {
 const chosen = SCENARIOS.filter(({ name }) => values.scenario === undefined || name === values.scenario);
 const upstream = await startChild("upstream.ts", {});
 const environment = { BENCH_UPSTREAM: upstream.url };
-const bare = await startChild("bare.ts", environment);
+const base = await startBase(values.against);
 const gateway = await startChild("gateway.ts", environment);
 const results = [];
 for (const scenario of chosen) results.push(await compare(scenario));
 if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-for (const { process: child } of [upstream, bare, gateway]) child.disconnect();
+for (const { process: child } of [upstream, base, gateway]) child.disconnect();
+
+async function startBase(name: string): Promise<Subject> {
+  if (name === "bare") return startChild("bare.ts", environment);
+  if (name !== "no-budget") throw new Error(`there is nothing to measure against that is called ${name}`);
+  return { ...(await startChild("gateway.ts", { ...environment, BENCH_WITHOUT: "budget" })), name };
+}
 
 async function startChild(file: string, env: Record<string, string>): Promise<Subject> {
   const child = fork(new URL(file, import.meta.url), { env: { ...process.env, ...env } });
@@ -63,22 +73,26 @@ async function startChild(file: string, env: Record<string, string>): Promise<Su
 
 /** Takes the subjects in turn; the first slice of each warms up and does not count. */
 async function compare(scenario: Scenario) {
-  const slices: Record<"bare" | "gateway", Slice[]> = { bare: [], gateway: [] };
+  const slices = new Map<Subject, Slice[]>([
+    [base, []],
+    [gateway, []],
+  ]);
   for (let i = 0; i <= Number(values.slices); i += 1) {
     process.stderr.write(`\r${scenario.name}: slice ${i} of ${values.slices} `);
     // Which goes first changes, so that neither always runs on a machine that the other has warmed.
-    for (const subject of i % 2 === 0 ? [bare, gateway] : [gateway, bare]) {
+    for (const subject of i % 2 === 0 ? [base, gateway] : [gateway, base]) {
       const slice = await load(subject, scenario);
-      if (i > 0) slices[subject.name as "bare" | "gateway"].push(slice);
+      if (i > 0) slices.get(subject)?.push(slice);
     }
   }
-  const ratios = slices.gateway.map((slice, i) => slice.cpuUs / (slices.bare[i]?.cpuUs ?? Number.NaN));
+  const [ofBase = [], ofGateway = []] = slices.values();
+  const ratios = ofGateway.map((slice, i) => slice.cpuUs / (ofBase[i]?.cpuUs ?? Number.NaN));
   const result = {
     scenario: scenario.name,
     what: scenario.what,
     cpu_ratio: quartiles(ratios),
-    bare: summary(slices.bare),
-    gateway: summary(slices.gateway),
+    base: { name: base.name, ...summary(ofBase) },
+    gateway: { name: gateway.name, ...summary(ofGateway) },
   };
   process.stderr.write("\r");
   if (!values.json) print(result);
@@ -116,12 +130,11 @@ function print(result: Awaited<ReturnType<typeof compare>>): void {
     `${median.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
   const lines = [
     `${result.scenario}: ${result.what}; Node ${process.version}, ${cpus().length} cores`,
-    `  CPU ratio, gateway / bare: ${range(result.cpu_ratio, 2)}`,
+    `  CPU ratio, gateway / ${base.name}: ${range(result.cpu_ratio, 2)}`,
   ];
-  for (const name of ["bare", "gateway"] as const) {
-    const { cpuUs, rps, p50Ms, p99Ms } = result[name];
+  for (const { name, cpuUs, rps, p50Ms, p99Ms } of [result.base, result.gateway]) {
     const latency = `p50 ${range(p50Ms, 1)} ms, p99 ${range(p99Ms, 1)} ms`;
-    lines.push(`  ${name.padEnd(8)} ${range(cpuUs, 1)} us CPU a request, ${range(rps, 0)} requests/s, ${latency}`);
+    lines.push(`  ${name.padEnd(9)} ${range(cpuUs, 1)} us CPU a request, ${range(rps, 0)} requests/s, ${latency}`);
   }
   process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -1,47 +1,25 @@
-// Soak: many connections spend a budget at once, through one gateway or several on one database; the provider's own books
-// say whether more was spent than the budget allows. `node bench/overspend-soak.ts --help`
-import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, request } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// Soak: many connections spend a budget at once, through one gateway, its workers or several gateways on one database; the
+// provider's own books say whether more was spent than the budget allows. `node bench/overspend-soak.ts --help`
+import { Agent } from "node:http";
 import { parseArgs } from "node:util";
-import { systemClock } from "../src/clock.ts";
 import { formatUsd } from "../src/money.ts";
-import { openSqlite } from "../src/store/sqlite/open.ts";
+import { BOUND, type Books, PLAIN, type SoakGateway, SoakRig, STREAM, stop } from "./soak-rig.ts";
 
-const HELP = `node bench/overspend-soak.ts [--requests N] [--connections N] [--gateways N] [--json]
+const HELP = `node bench/overspend-soak.ts [--requests N] [--connections N] [--gateways N] [--workers N] [--limits] [--json]
 
 Sends requests for a key whose budget covers about half of them, all connections at once, and then one by one until the
 budget refuses. The provider bills each answer by chance. Prints what it billed, what the gateway charged, and the
-overspend. Exit code 1 when there is any, or when the books differ. Defaults: 20000 requests, 500 connections, 1 gateway.`;
-
-const ENTRY = join(import.meta.dirname, "..", "src", "tollgate.cjs");
-const MAX_TOKENS = 20;
-const [PLAIN = "", STREAM = ""] = [false, true].map((stream) =>
-  JSON.stringify({ model: "gpt-4o-mini", messages: [{ role: "user", content: "Hi" }], max_tokens: MAX_TOKENS, stream }),
-);
-/** The most a request can cost, nano-USD: a byte is at most a token. */
-const BOUND = Math.max(PLAIN.length, STREAM.length) * 150 + MAX_TOKENS * 600;
-
-interface Books {
-  readonly requests: number;
-  readonly tokens: number;
-  readonly nanoUsd: number;
-  readonly inFlightMost: number;
-}
-
-interface Gateway {
-  readonly url: string;
-  readonly child: ChildProcess;
-}
+overspend. --workers N: each gateway has so many. --limits: the rules hold the same money as a \`budget\` statement too,
+and have a \`limit\` on requests and one on tokens, which are large enough. Exit code 1 when there is any overspend, or
+when the books differ. Defaults: 20000 requests, 500 connections, 1 gateway of 1 process.`;
 
 const { values } = parseArgs({
   options: {
     requests: { type: "string", default: "20000" },
     connections: { type: "string", default: "500" },
     gateways: { type: "string", default: "1" },
+    workers: { type: "string", default: "1" },
+    limits: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -50,115 +28,82 @@ if (values.help) {
   process.stdout.write(`${HELP}\n`);
   process.exit(0);
 }
-const [requests, connections, gateways] = [values.requests, values.connections, values.gateways].map(Number) as [
-  number,
-  number,
-  number,
-];
+const [requests, connections, gateways, workers] = [
+  values.requests,
+  values.connections,
+  values.gateways,
+  values.workers,
+].map(Number) as [number, number, number, number];
 
-const directory = mkdtempSync(join(tmpdir(), "tollgate-overspend-"));
-const upstream = fork(new URL("billing-upstream.ts", import.meta.url));
+const rig = new SoakRig();
 try {
   process.exitCode = await soak();
 } finally {
-  upstream.disconnect();
-  rmSync(directory, { recursive: true, force: true });
+  rig.close();
 }
 
 async function soak(): Promise<number> {
-  const [{ url }] = (await once(upstream, "message")) as [{ url: string }];
   const budget = Math.floor((requests / 2) * (BOUND / 2));
-  const key = prepare(url, budget);
-  const running = await Promise.all(Array.from({ length: gateways }, start));
+  await rig.prepare({ budgetNanoUsd: budget, rules: values.limits ? limits(budget) : "" });
+  const running = await Promise.all(Array.from({ length: gateways }, () => rig.start(workers)));
   const startedMs = performance.now();
-  const statuses = await crowd(running, key);
+  const statuses = await crowd(running);
   const seconds = (performance.now() - startedMs) / 1_000;
-  const tail = await spendTheRest(running, key);
-  await Promise.all(running.map(stop));
-  return report({ budget, statuses, tail, seconds, books: await booksOf() });
+  const tail = await spendTheRest(running);
+  const codes = await Promise.all(running.map(stop));
+  if (codes.some((code) => code !== 0)) process.stderr.write(`exit codes ${codes.join(", ")}\n`);
+  return report({ budget, statuses, tail, seconds, books: await rig.books() });
 }
 
-/** A folder with config, rules and a key, made by the commands that people use. */
-function prepare(upstreamUrl: string, budget: number): string {
-  mkdirSync(join(directory, "rules"));
-  writeFileSync(join(directory, "rules", "all.rules"), "version 1\ndefault allow\n");
-  const providers = [{ name: "openai", base_url: `${upstreamUrl}/v1`, wire: "openai" }];
-  const listeners = { listen: "127.0.0.1:0", admin: { listen: "127.0.0.1:0" } };
-  const log = { file: join(directory, "gateway.log") };
-  writeFileSync(join(directory, "tollgate.yaml"), JSON.stringify({ ...listeners, providers, log }));
-  const words = ["keys", "create", "--alias", "soak", "--budget", `$${formatUsd(budget)} per year`, "--json"];
-  return JSON.parse(execFileSync(process.execPath, [ENTRY, ...words], { cwd: directory, encoding: "utf8" })).key;
-}
-
-async function start(): Promise<Gateway> {
-  const child = spawn(process.execPath, [ENTRY, "run", "--json"], {
-    cwd: directory,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  return { url: JSON.parse(line.toString()).url, child };
-}
-
-async function stop({ child }: Gateway): Promise<void> {
-  const ended = once(child, "exit");
-  child.kill("SIGTERM");
-  await ended;
+/** The rules' statements, counted with the key's budget: the money is held twice, the rest has room for all. */
+function limits(budget: number): string {
+  return [
+    `budget $${formatUsd(budget)} per year by key`,
+    `limit ${requests * 2} requests per 1h by key`,
+    `limit ${requests * 1_000} tokens per 1h by key`,
+    "",
+  ].join("\n");
 }
 
 /** All connections at work until every request is answered; how many answers had which status. */
-async function crowd(running: readonly Gateway[], key: string): Promise<Map<number, number>> {
+async function crowd(running: readonly SoakGateway[]): Promise<Map<number, number>> {
   const agent = new Agent({ keepAlive: true, maxSockets: Math.ceil(connections / running.length) });
   const statuses = new Map<number, number>();
   let next = 0;
-  const worker = async (): Promise<void> => {
+  const client = async (): Promise<void> => {
     for (;;) {
       const turn = next++;
       if (turn >= requests) return;
-      const { url } = running[turn % running.length] as Gateway;
-      const status = await post(url, key, turn % 4 === 0 ? STREAM : PLAIN, agent);
+      const { url } = running[turn % running.length] as SoakGateway;
+      const status = await statusOf(url, turn % 4 === 0 ? STREAM : PLAIN, agent);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }
   };
-  await Promise.all(Array.from({ length: connections }, worker));
+  await Promise.all(Array.from({ length: connections }, client));
   agent.destroy();
   return statuses;
 }
 
-/** One by one, a gateway after the other, until each refuses twice: how many were served. */
-async function spendTheRest(running: readonly Gateway[], key: string): Promise<number> {
-  const agent = new Agent({ keepAlive: true });
+/** One by one, a gateway after the other, until each refuses twice for each of its workers: how many were served. */
+async function spendTheRest(running: readonly SoakGateway[]): Promise<number> {
+  // A connection each: the workers of a gateway take turns.
+  const agent = new Agent({ keepAlive: false });
   let served = 0;
-  for (let refused = 0; refused < 2 * running.length; ) {
+  for (let refused = 0; refused < 2 * running.length * workers; ) {
     // Idle leases are given back within two seconds.
     if (refused > 0) await new Promise((resolve) => setTimeout(resolve, 2_500));
-    const { url } = running[(served + refused) % running.length] as Gateway;
-    if ((await post(url, key, PLAIN, agent)) !== 200) refused += 1;
+    const { url } = running[(served + refused) % running.length] as SoakGateway;
+    if ((await statusOf(url, PLAIN, agent)) !== 200) refused += 1;
     else {
       served += 1;
       refused = 0;
     }
   }
-  agent.destroy();
   return served;
 }
 
-function post(url: string, key: string, body: string, agent: Agent): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${key}`, "content-length": body.length };
-    const req = request(`${url}/v1/chat/completions`, { method: "POST", headers, agent }, (res) => {
-      res.resume();
-      res.once("end", () => resolve(res.statusCode ?? 0));
-      res.once("error", reject);
-    });
-    req.once("error", reject);
-    req.end(body);
-  });
-}
-
-async function booksOf(): Promise<Books> {
-  upstream.send("books");
-  const [books] = (await once(upstream, "message")) as [Books];
-  return books;
+async function statusOf(url: string, body: string, agent: Agent): Promise<number> {
+  return (await rig.ask(url, body, agent)).answer.statusCode ?? 0;
 }
 
 interface Result {
@@ -169,18 +114,15 @@ interface Result {
   readonly books: Books;
 }
 
-function report({ budget, statuses, tail, seconds, books }: Result): number {
-  const store = openSqlite({ path: join(directory, "tollgate.db"), clock: systemClock });
-  const [row] = store.requests.usage("key", 0);
-  const [listing] = store.accounts.listKeys();
-  const year = String(new Date().getUTCFullYear());
-  const { spent, leased } = store.ledger.counter({ quota: `budget:${listing?.budgets[0]?.id}`, window: year });
-  void store.close();
+async function report({ budget, statuses, tail, seconds, books }: Result): Promise<number> {
+  const { spent, leased, rowsNanoUsd } = await rig.charged();
   const overspend = Math.max(0, books.nanoUsd - budget);
   const result = {
     requests,
     connections,
     gateways,
+    workers,
+    limits: values.limits,
     seconds: Number(seconds.toFixed(1)),
     answers: Object.fromEntries(statuses),
     served_afterwards: tail,
@@ -188,14 +130,14 @@ function report({ budget, statuses, tail, seconds, books }: Result): number {
     budget_usd: formatUsd(budget),
     billed_usd: formatUsd(books.nanoUsd),
     charged_usd: formatUsd(spent),
-    rows_usd: formatUsd(row?.costNanoUsd ?? 0n),
+    rows_usd: formatUsd(rowsNanoUsd),
     left_usd: formatUsd(budget - books.nanoUsd),
     largest_request_usd: formatUsd(BOUND),
     overspend_usd: formatUsd(overspend),
   };
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else for (const [name, value] of Object.entries(result)) process.stdout.write(`${name}: ${show(value)}\n`);
-  const agree = spent === BigInt(books.nanoUsd) && row?.costNanoUsd === spent && leased === 0n;
+  const agree = spent === BigInt(books.nanoUsd) && rowsNanoUsd === spent && leased === 0n;
   if (!agree) process.stderr.write("the provider's books and the gateway's differ\n");
   return overspend === 0 && agree ? 0 : 1;
 }

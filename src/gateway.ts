@@ -23,7 +23,7 @@ import { keptRuleCheck } from "./kept-rule-check.ts";
 import { createLedger } from "./ledger/engine.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { listedModels } from "./llm/listed-models.ts";
-import { metricsRoute, processMetrics, single } from "./metrics.ts";
+import { collectEach, metricsRoute, processMetrics, single } from "./metrics.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Host, Management, Metric, Plugin } from "./plugin.ts";
 import { declaredAttributes, registeredAttributes } from "./plugin-attributes.ts";
@@ -32,11 +32,13 @@ import { type LoadedPlugin, loadPlugins, Registry } from "./registry.ts";
 import type { Attribute } from "./rules/attributes.ts";
 import { createRuleService } from "./rules/engine.ts";
 import { estimateAttributes } from "./rules/estimate-attributes.ts";
-import type { RuleLoad, RuleStatus } from "./rules/service.ts";
+import type { RuleLoad } from "./rules/service.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
 import type { Clock } from "./types.ts";
 import { version } from "./version.ts";
+import { factsOfAll, loadInAll, metricsOfAll, statusOf } from "./workers/combined.ts";
+import type { ProcessStatus, Workers } from "./workers/messages.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
   [auth, iam, budget, logging, admin].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
@@ -52,21 +54,28 @@ export interface GatewayOptions {
   readonly log: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
+  /** The processes that serve the data plane in place of this one, which then has the admin listener only. */
+  readonly workers?: Workers;
+  /** This process is one of them: it has no admin listener. */
+  readonly isWorker?: boolean;
 }
 
 /** A running gateway. */
 export interface Gateway {
   /** Where the data plane listens. */
   readonly url: string;
-  /** Where the admin API listens. */
+  /** Where the admin API listens; empty in a worker. */
   readonly adminUrl: string;
   /** The admin key when it was made up at start; null when the config has it. */
   readonly adminKeyMade: string | null;
   readonly catalogue: Catalogue;
   readonly store: Store;
   readonly pepper: Buffer;
-  /** Reads the rule files now. */
+  /** Reads the rule files now; in the workers too. */
   reloadRules(): Promise<RuleLoad>;
+  /** What this process has counted. */
+  metrics(): readonly Metric[];
+  status(): ProcessStatus;
   /** Stops taking requests, lets those under way finish until the drain deadline, settles everything, closes. */
   close(): Promise<void>;
 }
@@ -97,7 +106,7 @@ export async function checkParts(config: Config): Promise<void> {
 
 /** @param closers filled, as things are opened, with what closes them */
 async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
-  const { log, clock = systemClock } = options;
+  const { log, clock = systemClock, workers, isWorker = false } = options;
   const health: Health = { storeProblem: null, unaccountedNanoUsd: 0n, rowsDropped: 0 };
   const store = openStore(config, { clock, onEvent: (event) => onStoreEvent(event, log, health) });
   closers.push(() => store.close());
@@ -156,19 +165,21 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     errorFormat: config.errorFormat,
     rules,
   });
-  const reloadRules = (): Promise<RuleLoad> => rules.load();
+  const reloadRules = (): Promise<RuleLoad> => loadInAll(rules, workers);
   const adminKeyMade = config.admin.key === null ? `adm-${randomBytes(24).toString("base64url")}` : null;
   const sources = [
     { name: "gateway", collect: () => [...gatewayMetrics(pipeline, health), ...processMetrics()] },
     ...registry.having("metrics").map(({ name, hooks }) => ({ name, collect: () => hooks.metrics() })),
   ];
+  const metrics = (): readonly Metric[] => collectEach(sources, log);
+  const status = (): ProcessStatus => statusOf(pipeline, health.storeProblem, rules.status());
   const sets: readonly RouteSet[] = [
     {
       tag: "gateway",
       description: "The gateway itself.",
       routes: [
         reloadRoute(reloadRules, log),
-        metricsRoute(sources, config.admin.openMetrics, log),
+        metricsRoute(() => metricsOfAll(metrics(), workers), config.admin.openMetrics),
         ...documentRoutes(() => sets, version()),
       ],
     },
@@ -178,14 +189,15 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   const credentials = new Credentials({
     adminKey,
     authenticate: (head) => pipeline.authenticate(head),
+    directory: store.directory,
     throttle: new Throttle(clock.monotonicMs),
   });
   const apiOn = (plane: Plane) =>
     createApi({ sets, plane, credentials, clientIp, clock, log, bodyBytesMax: config.limits.bodyBytesMax });
   const dataApi = apiOn("data");
   const common = {
-    notReady: () => (pipeline.draining ? "draining" : health.storeProblem),
-    facts: () => ({ rules: shownStatus(rules.status()), active_requests: pipeline.active }),
+    notReady: () => status().notReady ?? (workers?.serving === 0 ? "no worker serves" : null),
+    facts: () => factsOfAll(status(), workers),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
   const data = createServer({
@@ -194,13 +206,19 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   });
   const adminServer = createServer({ ...common, handler: apiOn("admin").handler });
   closers.push(() => closeServers(data, adminServer));
-  const url = await listenOn(data, config.listen.host, config.listen.port);
-  const adminUrl = await listenOn(adminServer, config.admin.listen.host, config.admin.listen.port);
+  closers.push(() => workers?.drain());
+  const url =
+    workers === undefined
+      ? await listenOn(data, config.listen.host, config.listen.port)
+      : await workers.start(adminKey);
+  const { host, port } = config.admin.listen;
+  const adminUrl = isWorker ? "" : await listenOn(adminServer, host, port);
   const close = once(async () => {
     await drain(pipeline, data, config.limits.drainMs);
     await closeAll(closers, log);
   });
-  return { url, adminUrl, adminKeyMade, catalogue: providers.catalogue, store, pepper, reloadRules, close };
+  const shown = { url, adminUrl, adminKeyMade, catalogue: providers.catalogue };
+  return { ...shown, store, pepper, reloadRules, metrics, status, close };
 }
 
 /**
@@ -242,13 +260,6 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
   });
   closers.push(() => providers.close());
   return providers;
-}
-
-/** What `/readyz?verbose` says of the rules: whoever can reach the port may read it, so no report. */
-function shownStatus({ generation, hash, files, rules, loadedMs, stale, keptMs, lastFailure }: RuleStatus): object {
-  const time = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
-  const times = { loaded: time(loadedMs), kept: time(keptMs), failed: time(lastFailure?.atMs) };
-  return { generation, hash, files, rules, stale, ...times };
 }
 
 /** The names that the rule checker knows. */

@@ -3,8 +3,8 @@ import { closeSync, openSync, write, writeSync } from "node:fs";
 
 /** How lines are gathered. */
 export interface SinkOptions {
-  /** Path to append to; null: stderr. */
-  readonly file: string | null;
+  /** Path to append to; a number: an open file descriptor; null: stderr. */
+  readonly file: string | number | null;
   /** Written once this many bytes are waiting… */
   readonly batchLength: number;
   /** …or this much time has passed, milliseconds. */
@@ -14,6 +14,7 @@ export interface SinkOptions {
 }
 
 const STDERR = 2;
+const LINE_FEED = 10;
 /** After `EAGAIN`: a pipe whose reader is slow. */
 const RETRY_MS = 20;
 /** At exit, how long a slow reader is waited for, milliseconds. */
@@ -70,6 +71,20 @@ export class LogSink {
     if (this.#waitingLength >= this.#options.batchLength) this.#begin();
   }
 
+  /** Takes whole lines of another process, which has gathered them already. */
+  writeLines(bytes: Buffer): void {
+    if (this.#broken) return;
+    const lines = countLines(bytes);
+    if (this.#waitingLength + bytes.length > this.#options.waitingMax) {
+      this.#dropped += lines;
+      return;
+    }
+    this.#makeRoom(bytes.length);
+    this.#waitingLength += bytes.copy(this.#waiting, this.#waitingLength);
+    this.#waitingLines += lines;
+    this.#begin();
+  }
+
   /** Resolves once all that was written so far has left, or cannot. */
   flush(): Promise<void> {
     return new Promise((resolve) => {
@@ -91,7 +106,7 @@ export class LogSink {
 
   /** Opens the file anew; lines that wait go to the new one. Throws what `openSync` throws, and goes on with the old. */
   reopen(): void {
-    if (this.#options.file === null) return;
+    if (typeof this.#options.file !== "string") return;
     const old = this.#fd;
     this.#fd = open(this.#options.file);
     void this.flush().then(() => closeSync(old));
@@ -103,7 +118,7 @@ export class LogSink {
     clearInterval(this.#timer);
     process.off("exit", this.#onExit);
     this.#broken = true;
-    if (this.#options.file !== null) closeSync(this.#fd);
+    if (typeof this.#options.file === "string") closeSync(this.#fd);
   }
 
   #makeRoom(bytes: number): void {
@@ -185,6 +200,12 @@ function writeWhole(batch: Batch, untilMs: number): void {
   }
 }
 
-function open(file: string | null): number {
-  return file === null ? STDERR : openSync(file, "a", 0o640);
+function countLines(bytes: Buffer): number {
+  let lines = 0;
+  for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, end + 1)) lines += 1;
+  return lines;
+}
+
+function open(file: string | number | null): number {
+  return typeof file === "string" ? openSync(file, "a", 0o640) : (file ?? STDERR);
 }

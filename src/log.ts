@@ -20,9 +20,19 @@ export interface LogTerminal {
   readonly color: boolean;
 }
 
+/** The log of a worker: the first process writes its lines. */
+export interface WorkerLog {
+  /** Its number: each line has it as `worker`. */
+  readonly worker: number;
+  /** Where it writes its lines to. */
+  readonly fd: number;
+}
+
 /** The log and what keeps it going. */
 export interface GatewayLog {
   readonly logger: pino.Logger;
+  /** Takes whole lines of JSON that a worker has logged. */
+  passOn(lines: Buffer): void;
   /** Opens the file anew, after a log rotation moved it; nothing on stderr. Where it cannot, the old one goes on. */
   reopen(): void;
   /** Resolves once all that was logged is written. The log stays usable. */
@@ -36,9 +46,9 @@ export interface GatewayLog {
  * `process.exit` and by a crash too) and after each `fatal` line.
  * @throws SetupError when the file cannot be written
  */
-export function createLogger(config: LogConfig, terminal: LogTerminal): GatewayLog {
+export function createLogger(config: LogConfig, terminal: LogTerminal, worker: WorkerLog | null = null): GatewayLog {
   const pretty = config.format === "pretty" || (config.format === "auto" && config.file === null && terminal.tty);
-  const sink = openSink(config.file);
+  const sink = openSink(worker?.fd ?? config.file);
   const onTerminal = config.file === null && terminal.tty;
   const pretties = {
     write: (line: string) => {
@@ -48,9 +58,14 @@ export function createLogger(config: LogConfig, terminal: LogTerminal): GatewayL
     },
     flushSync: () => sink.flushSync(),
   };
-  const logger = pino(pinoOptions(config.level), pretty ? pretties : sink);
+  const base = worker === null ? null : { worker: worker.worker };
+  const logger = pino({ ...pinoOptions(config.level), base }, pretty ? pretties : sink);
   return {
     logger,
+    passOn: (lines) => {
+      if (!pretty) sink.writeLines(lines);
+      else for (const line of lines.toString().split("\n").slice(0, -1)) pretties.write(`${line}\n`);
+    },
     reopen: () => reopen(sink, logger),
     flush: () => sink.flush(),
     close: () => sink.close(),
@@ -65,7 +80,7 @@ function reopen(sink: LogSink, logger: pino.Logger): void {
   }
 }
 
-function openSink(file: string | null): LogSink {
+function openSink(file: string | number | null): LogSink {
   try {
     return new LogSink({ file, batchLength: BATCH_LENGTH, flushMs: FLUSH_MS, waitingMax: WAITING_MAX });
   } catch (error) {
@@ -77,7 +92,6 @@ function pinoOptions(level: LogConfig["level"]): pino.LoggerOptions {
   const never = (): undefined => undefined;
   return {
     level,
-    base: null,
     timestamp: isoTime(),
     formatters: { level: (label) => ({ level: label }) },
     // Requests and headers hold credentials: logged by mistake, they leave no trace.

@@ -13,30 +13,42 @@ export interface MetricSource {
   collect(): readonly Metric[];
 }
 
-/** Makes the route. A source that fails is logged and left out: the others are served. */
-export function metricsRoute(sources: readonly MetricSource[], isOpen: boolean, log: Logger): ApiRoute {
+/** Makes the route. */
+export function metricsRoute(collect: () => Promise<readonly Metric[]>, isOpen: boolean): ApiRoute {
   return route({
     ...{ method: "GET", path: METRICS_PATH, operationId: "metrics", access: isOpen ? "open" : "admin" },
     summary: "What the gateway and its plugins count",
     replies: { 200: { description: "Prometheus' text format." } },
     handle: async () => {
       const exposition = new Exposition();
-      for (const { name, collect } of sources) {
-        try {
-          for (const metric of collect()) exposition.registerMetric(exposed(metric));
-        } catch (error) {
-          log.error({ err: error, source: name }, "metrics could not be collected");
-        }
-      }
+      for (const metric of await collect()) exposition.registerMetric(exposed(metric));
       const headers = { "content-type": exposition.contentType };
       return { status: 200, body: await exposition.metrics(), headers };
     },
   });
 }
 
+/** What each source counts now. One that fails is logged and left out: the others are served. */
+export function collectEach(sources: readonly MetricSource[], log: Logger): readonly Metric[] {
+  const metrics = new Map<string, Metric>();
+  for (const { name, collect } of sources) {
+    try {
+      for (const metric of collect()) addNew(metrics, metric);
+    } catch (error) {
+      log.error({ err: error, source: name }, "metrics could not be collected");
+    }
+  }
+  return [...metrics.values()];
+}
+
+function addNew(metrics: Map<string, Metric>, metric: Metric): void {
+  if (!/^[a-z_][a-z0-9_]*$/.test(metric.name)) throw new Error(`\`${metric.name}\` is no name for a metric`);
+  if (metrics.has(metric.name)) throw new Error(`\`${metric.name}\` is counted twice`);
+  metrics.set(metric.name, metric);
+}
+
 /** A metric as the library's registry takes one: it asks for the values when it writes them. */
 function exposed({ name, help, type, samples }: Metric): Exposed {
-  if (!/^[a-z_][a-z0-9_]*$/.test(name)) throw new Error(`\`${name}\` is no name for a metric`);
   const values = samples.flatMap((sample) => ("value" in sample ? [lineOf(sample)] : bucketsOf(name, sample)));
   return { name, get: async () => ({ name, help, type, values, aggregator: "sum" }) } as unknown as Exposed;
 }

@@ -24,6 +24,7 @@ import type {
 } from "./types.ts";
 
 export { z } from "zod";
+export { auditJson } from "./accounts/audit-json.ts";
 export type { Actor } from "./accounts/caller.ts";
 export { AccountError } from "./accounts/errors.ts";
 export { NOUNS } from "./accounts/fields.ts";
@@ -50,7 +51,7 @@ export { momentJson } from "./moment.ts";
 export { formatUsd } from "./money.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
-export type { AccountKind, AccountObject, AuditEntry, Membership } from "./store/directory.ts";
+export type { AccountKind, AccountObject, Membership } from "./store/directory.ts";
 export type { AccountStore, KeyLookup, RequestStore, UsageRow } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";

@@ -104,7 +104,7 @@ function makeRoute(kind: Exclude<AccountKind, "key">, accounts: Management["acco
   const noun = NOUNS[kind];
   return route({
     ...{ method: "POST", path: `/-/${SEGMENTS[kind]}`, operationId: `create${titled(kind)}`, access: "any" },
-    summary: `Makes ${/^[aou]/.test(noun) ? "an" : "a"} ${noun}`,
+    summary: `Makes ${/^[ao]/.test(noun) ? "an" : "a"} ${noun}`,
     body: fieldsSchema(kind).extend({ id: z.string().optional().describe("Made up when left out") }),
     replies: { 201: { description: `The ${noun}.`, schema: objectSchema(kind) } },
     handle: async ({ actor, body: { id, ...fields } }) => {

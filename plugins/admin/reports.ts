@@ -1,10 +1,9 @@
 // Routes that tell what was done and what was used: audit log and usage.
 import {
   type ApiRoute,
-  type AuditEntry,
+  auditJson,
   formatUsd,
   type Host,
-  momentJson,
   parseDuration,
   route,
   type UsageRow,
@@ -33,7 +32,7 @@ function since(nowMs: () => number) {
 const entry = z.object({
   seq: z.int(),
   at: z.iso.datetime(),
-  ...{ actor: z.string(), action: z.string(), kind: z.string(), object: z.string(), alias: z.string() },
+  ...{ actor: z.string(), action: z.string(), kind: z.string(), id: z.string(), alias: z.string() },
   field: z.string().nullable(),
   old: z.unknown(),
   new: z.unknown(),
@@ -64,7 +63,7 @@ export function reportRoutes({ management: { accounts }, requests, clock }: Host
       handle: async ({ actor, query: { limit, after, since: sinceMs, object } }) => {
         const entries = await accounts.audit(actor, { limit, sinceMs, object, afterSeq: after });
         const next = entries.length < limit ? null : (entries.at(-1)?.seq ?? null);
-        return { status: 200, body: { items: entries.map(entryJson), next } };
+        return { status: 200, body: { items: entries.map(auditJson), next } };
       },
     }),
     route({
@@ -81,21 +80,6 @@ export function reportRoutes({ management: { accounts }, requests, clock }: Host
       },
     }),
   ];
-}
-
-function entryJson({
-  seq,
-  atMs,
-  actor,
-  action,
-  kind,
-  objectId,
-  objectAlias,
-  field,
-  old,
-  new: now,
-}: AuditEntry): object {
-  return { seq, at: momentJson(atMs), actor, action, kind, object: objectId, alias: objectAlias, field, old, new: now };
 }
 
 function usageJson({ name, requests, inputTokens, outputTokens, costNanoUsd }: UsageRow): object {

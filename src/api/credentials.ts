@@ -1,8 +1,10 @@
 // Who asks: the admin key or a virtual key, told apart, and neither taken for the other.
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { assertAddress } from "../accounts/address.ts";
 import type { Actor } from "../accounts/caller.ts";
 import { GatewayError } from "../errors.ts";
+import type { Directory } from "../store/directory.ts";
 import type { Principal, RequestHead } from "../types.ts";
 import type { ApiRoute, RouteSet } from "./route.ts";
 import type { Throttle } from "./throttle.ts";
@@ -21,6 +23,7 @@ export interface CredentialsOptions {
   readonly adminKey: string;
   /** The plugins' `authenticate` phase. */
   readonly authenticate: (head: RequestHead) => Promise<Principal>;
+  readonly directory: Directory;
   readonly throttle: Throttle;
 }
 
@@ -40,7 +43,8 @@ export class Credentials {
 
   /**
    * Who asks for the route.
-   * @throws GatewayError `invalid_api_key` and whatever else `authenticate` ends with; `rate_limit_exceeded`
+   * @throws GatewayError `invalid_api_key` and whatever else `authenticate` ends with; `rate_limit_exceeded`;
+   *   AccountError `not_permitted` for an address that the key may not be used from
    */
   async of(req: IncomingMessage, head: RequestHead, to: ApiRoute, set: RouteSet, plane: Plane): Promise<Asker> {
     if (to.access === "open") return NOBODY;
@@ -68,6 +72,7 @@ export class Credentials {
     if (takesAdmin && asBearer && this.#isAdminKey(sent.bearer)) return MASTER;
     if (!takesKey) throw wrongAdminKey();
     const principal = await this.#options.authenticate(head);
+    await assertAddress(this.#options.directory, principal.key.id, head.ip);
     return { actor: { kind: "key", keyId: principal.key.id }, principal };
   }
 

@@ -1,5 +1,6 @@
 // The reference page of the API: one HTML file without scripts or anything from elsewhere.
 import type { OpenApiDocument, OpenApiOperation } from "./openapi.ts";
+import { type JsonSchema, schemaRows, typeText } from "./schema-table.ts";
 
 /** What the page may load: nothing but its own style. */
 export const PAGE_HEADERS = Object.freeze({
@@ -14,8 +15,8 @@ h1{margin:0}h2{margin:2.5rem 0 .25rem;border-bottom:1px solid #8884}
 nav a{margin-right:1rem}
 details{border:1px solid #8884;border-radius:6px;margin:.4rem 0;padding:.35rem .7rem}
 summary{cursor:pointer}
-code,pre{font:13px/1.45 ui-monospace,monospace}
-pre{overflow:auto;background:#8881;padding:.6rem;border-radius:6px}
+code{font:13px/1.45 ui-monospace,monospace}
+table{border-collapse:collapse;width:100%;font-size:14px}td{border-top:1px solid #8883;padding:.15rem .6rem .15rem 0;vertical-align:top}
 .method{display:inline-block;min-width:4.2em;font-weight:600}
 .GET{color:#18793b}.POST{color:#1658b8}.PUT,.PATCH{color:#96590a}.DELETE{color:#b3261e}
 .quiet{opacity:.7}
@@ -49,7 +50,7 @@ function operationOf(method: string, path: string, operation: OpenApiOperation):
   const asked = security.map((one) => Object.keys(one).join()).join(" or ") || "nothing";
   const parts = [
     `<p>${escapeHtml(description ?? "")} <span class="quiet">Asks for: ${escapeHtml(asked)}.</span></p>`,
-    parameters.length === 0 ? "" : block("Parameters", parameters),
+    parameters.length === 0 ? "" : block("Parameters", parametersSchema(parameters)),
     requestBody === undefined ? "" : block("Body", schemaOf(requestBody)),
     ...Object.entries(responses).map(([status, answer]) =>
       block(`${status === "default" ? "Errors" : status}: ${answer.description}`, schemaOf(answer)),
@@ -60,14 +61,32 @@ function operationOf(method: string, path: string, operation: OpenApiOperation):
 }
 
 /** The schema of the one type of content. */
-function schemaOf({ content = {} }: { readonly content?: object }): unknown {
-  const [first] = Object.values(content) as { readonly schema?: unknown }[];
+function schemaOf({ content = {} }: { readonly content?: object }): JsonSchema | undefined {
+  const [first] = Object.values(content) as { readonly schema?: JsonSchema }[];
   return first?.schema;
 }
 
-function block(title: string, value: unknown): string {
-  const shown = value === undefined ? "" : `<pre>${escapeHtml(JSON.stringify(value, null, 2))}</pre>`;
-  return `<p>${escapeHtml(title)}</p>${shown}`;
+/** What a schema holds, as a table. */
+function block(title: string, schema: JsonSchema | undefined): string {
+  const rows = schema === undefined ? [] : schemaRows(schema);
+  const type =
+    schema === undefined || rows.length > 0 ? "" : ` <span class="quiet">${escapeHtml(typeText(schema))}</span>`;
+  const lines = rows.map(
+    ({ name, type, isRequired, note }) =>
+      `<tr><td><code>${escapeHtml(name)}</code>${isRequired ? "" : ' <span class="quiet">optional</span>'}</td>` +
+      `<td>${escapeHtml(type)}</td><td>${escapeHtml(note)}</td></tr>`,
+  );
+  return `<p>${escapeHtml(title)}${type}</p>${lines.length === 0 ? "" : `<table>${lines.join("")}</table>`}`;
+}
+
+/** Parameters, as the schema of an object. */
+function parametersSchema(parameters: OpenApiOperation["parameters"]): JsonSchema {
+  return {
+    properties: Object.fromEntries(
+      parameters.map(({ name, description, schema }) => [name, { ...schema, ...(description && { description }) }]),
+    ),
+    required: parameters.filter(({ required }) => required).map(({ name }) => name),
+  };
 }
 
 function escapeHtml(text: string): string {

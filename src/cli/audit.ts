@@ -1,5 +1,5 @@
 // `tollgate audit`: who changed which account, when, from what to what.
-import { wireName } from "../accounts/fields.ts";
+import { auditJson, fieldNamed } from "../accounts/audit-json.ts";
 import { systemClock } from "../clock.ts";
 import type { AuditEntry } from "../store/directory.ts";
 import { LOCAL, withAccounts } from "./account-service.ts";
@@ -50,7 +50,7 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   ];
   const query = { sinceMs, object, limit, afterSeq };
   const entries = await withAccounts(io, values.config, (accounts) => accounts.audit(LOCAL, query));
-  if (values.json) io.stdout.write(`${JSON.stringify({ entries: entries.map(entryJson) })}\n`);
+  if (values.json) io.stdout.write(`${JSON.stringify({ entries: entries.map(auditJson) })}\n`);
   else if (entries.length === 0) io.stderr.write("nothing was changed\n");
   else io.stdout.write(table(entries));
   if (entries.length === limit) io.stderr.write(`there may be more: --after ${entries.at(-1)?.seq}\n`);
@@ -62,36 +62,16 @@ function readNumber(option: string, text: string): number {
   throw usage("audit", `${option} takes a whole number`);
 }
 
-function entryJson({
-  seq,
-  atMs,
-  actor,
-  action,
-  kind,
-  objectId,
-  objectAlias,
-  field,
-  old,
-  new: now,
-}: AuditEntry): object {
-  const at = momentJson(atMs);
-  return { seq, at, actor, action, kind, id: objectId, alias: objectAlias, field: named(field), old, new: now };
-}
-
 function table(entries: readonly AuditEntry[]): string {
   const columns = ["AT", "ACTOR", "ACTION", "OBJECT", "FIELD", "OLD", "NEW"];
   const rows = entries.map(({ atMs, actor, action, kind, objectAlias, field, old, new: now }) => [
-    ...[momentJson(atMs)?.slice(0, 19) ?? "", actor, action, `${kind} ${objectAlias}`, named(field) ?? "-"],
+    ...[momentJson(atMs)?.slice(0, 19) ?? "", actor, action, `${kind} ${objectAlias}`, fieldNamed(field) ?? "-"],
     ...[old, now].map((value) => (value === null ? "-" : short(value))),
   ]);
   return renderTable(
     columns.map((title) => ({ title, align: "left" as const })),
     rows,
   );
-}
-
-function named(field: string | null): string | null {
-  return field === null || field.includes(" ") ? field : wireName(field);
 }
 
 function short(value: unknown): string {

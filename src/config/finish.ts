@@ -37,6 +37,7 @@ export function finish(file: ConfigFile, setting: Setting): Config {
       openMetrics: file.admin.open_metrics,
       apis: file.admin.apis,
     },
+    workers: file.workers,
     database: file.database.replace(/^sqlite:(.*)$/s, (_all, path: string) => `sqlite:${at(path)}`),
     rules: toRules(file.rules, setting.directory),
     timezone: file.timezone,

@@ -95,6 +95,8 @@ export interface Config {
     /** Built-in plugins that serve HTTP APIs, beside those of `plugins`. */
     readonly apis: readonly string[];
   };
+  /** Processes that serve the data plane. 1: this one alone, with the admin listener. */
+  readonly workers: number;
   /** `sqlite:` and an absolute path, or a `postgres://` URL. May hold a password. */
   readonly database: string;
   readonly rules: RulesConfig;

@@ -23,6 +23,9 @@ const address = () => text(parseAddress);
 const count = () => z.int().min(1);
 const secret = () => z.string().min(1, "empty: is the variable or the file empty?");
 
+/** More processes than that on one machine only wait for each other's writes. */
+export const WORKERS_MAX = 64;
+
 const Wire = z.enum(["openai", "anthropic", "gemini"]);
 
 const DATABASE_HELP = "write sqlite:FILE, for example sqlite:tollgate.db";
@@ -169,6 +172,12 @@ const Rules = z.union([
 export const ConfigSchema = z.strictObject({
   listen: address().prefault("127.0.0.1:4000").describe("The data plane: what apps call."),
   admin: Admin.prefault({}),
+  workers: z
+    .int()
+    .min(1)
+    .max(WORKERS_MAX)
+    .default(1)
+    .describe("Processes that serve the data plane, on one port and one database; `tollgate run --workers` wins."),
   database: databaseUrl.default("sqlite:tollgate.db").describe("Where keys, budgets and requests are kept."),
   rules: Rules.optional().describe(
     "Folder of `*.rules` files, or a map; left out, `./rules` where it exists, else the shipped rules.",

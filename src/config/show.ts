@@ -15,6 +15,7 @@ export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
       open_metrics: config.admin.openMetrics,
       apis: config.admin.apis,
     },
+    workers: config.workers,
     database: maskUrl(config.database),
     rules: {
       directory: config.rules.directory,

@@ -1,5 +1,6 @@
 // Who is at the other end: the peer's address, or what trusted proxies say of it.
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { ipRanges } from "../ip-ranges.ts";
 
 /** Tells the client's address from the socket's peer and `x-forwarded-for`. */
 export type ClientIp = (peer: string | undefined, forwardedFor: string | readonly string[] | undefined) => string;
@@ -11,37 +12,17 @@ export type ClientIp = (peer: string | undefined, forwardedFor: string | readonl
  */
 export function createClientIp(trustedProxies: readonly string[]): ClientIp {
   if (trustedProxies.length === 0) return (peer) => plainIp(peer ?? "");
-  const trusted = blockList(trustedProxies);
+  const isTrusted = ipRanges(trustedProxies);
   return (peer, forwardedFor) => {
     let ip = plainIp(peer ?? "");
     const hops = forwardedFor === undefined ? [] : String(forwardedFor).split(",");
-    while (hops.length > 0 && isListed(trusted, ip)) {
+    while (hops.length > 0 && isTrusted(ip)) {
       const next = plainIp((hops.pop() ?? "").trim());
       if (isIP(next) === 0) break;
       ip = next;
     }
     return ip;
   };
-}
-
-function blockList(entries: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const entry of entries) {
-    const [address = "", bits] = entry.split("/");
-    const family = isIP(address);
-    if (family === 0) throw new RangeError(`\`${entry}\` is neither an IP address nor a CIDR range`);
-    list.addSubnet(
-      address,
-      bits === undefined ? (family === 4 ? 32 : 128) : Number(bits),
-      family === 4 ? "ipv4" : "ipv6",
-    );
-  }
-  return list;
-}
-
-function isListed(list: BlockList, ip: string): boolean {
-  const family = isIP(ip);
-  return family !== 0 && list.check(ip, family === 4 ? "ipv4" : "ipv6");
 }
 
 /** An IPv4 address that arrived on an IPv6 socket is written as IPv4. */

@@ -14,18 +14,20 @@ export interface ServerOptions {
   /** Why the gateway cannot serve now, or null when it can: what `/readyz` says. */
   readonly notReady: () => string | null;
   /** More facts for `/readyz?verbose`. */
-  readonly facts: () => object;
+  readonly facts: () => object | Promise<object>;
   /** Until a request's last byte has come, milliseconds. */
   readonly requestTimeoutMs: number;
 }
 
 /** Longer than the clients' pools keep an idle connection, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
+/** Connections that may wait to be accepted (the system may allow fewer): with node's 511 a burst of more is reset. */
+const BACKLOG = 4_096;
 
 /** Makes a server; `listenOn` opens it. */
 export function createServer({ handler, notReady, facts, requestTimeoutMs }: ServerOptions): Server {
   const server = http.createServer((req, res) => {
-    if (isHealthPath(req.url)) sendHealth(req, res, notReady(), facts);
+    if (isHealthPath(req.url)) void sendHealth(req, res, notReady(), facts);
     else handler(req, res);
   });
   // Above its maximum node drops fields without a word; the handler counts them and answers 431 itself.
@@ -43,7 +45,7 @@ export function createServer({ handler, notReady, facts, requestTimeoutMs }: Ser
 export function listenOn(server: Server, host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(new SetupError(whyNot(error, host, port), 1, error)));
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       const { port: taken } = server.address() as AddressInfo;
       resolve(`http://${host.includes(":") ? `[${host}]` : host}:${taken}`);
     });
@@ -65,10 +67,15 @@ function isHealthPath(url: string | undefined): boolean {
 }
 
 /** `/livez` and `/health` say that the process runs; `/readyz` that it can serve. No provider is asked. */
-function sendHealth(req: IncomingMessage, res: ServerResponse, problem: string | null, facts: () => object): void {
+async function sendHealth(
+  req: IncomingMessage,
+  res: ServerResponse,
+  problem: string | null,
+  facts: ServerOptions["facts"],
+): Promise<void> {
   const asksReady = req.url?.startsWith("/readyz") === true;
   const healthy = !asksReady || problem === null;
   const body = healthy ? { status: "healthy" } : { status: "unavailable", reason: problem };
-  const verbose = req.url === "/readyz?verbose" ? facts() : {};
+  const verbose = req.url === "/readyz?verbose" ? await facts() : {};
   sendJson(res, healthy ? 200 : 503, { ...body, ...verbose }, healthy ? {} : { "retry-after": "1" });
 }

@@ -29,7 +29,8 @@ export function startDemo(): Promise<Demo> {
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, handle);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ host: "127.0.0.1", port: 0, backlog: BACKLOG }, () => {
+    // Exclusive: with several workers each has a port of its own.
+    server.listen({ host: "127.0.0.1", port: 0, backlog: BACKLOG, exclusive: true }, () => {
       const { port } = server.address() as AddressInfo;
       resolve({ url: `http://127.0.0.1:${port}`, close: () => close(server) });
     });

@@ -121,6 +121,22 @@ t.test("a virtual key has its owner's rights and no more, and what it may not se
   });
 });
 
+t.test("a key that is bound to addresses manages nothing from elsewhere", async (t) => {
+  const { ask } = await setUp(t);
+  await ask("POST", "/-/orgs", { id: "acme", alias: "acme" });
+  await ask("POST", "/-/teams", { id: "ml", alias: "ml", org_id: "acme" });
+  const key = bearer((await ask("POST", "/-/keys", { alias: "k", team_id: "ml" })).json.key);
+  const bind = (path: string, ranges: readonly string[]) => ask("PATCH", path, { ip_ranges: ranges });
+  const status = async (): Promise<number> => (await ask("GET", "/-/keys", undefined, key)).status;
+  t.equal(await status(), 200);
+  for (const path of ["/-/keys/k", "/-/teams/ml", "/-/orgs/acme"]) {
+    await bind(path, ["10.0.0.0/8", "2001:db8::/32"]);
+    t.equal(await status(), 403, path);
+    await bind(path, ["10.0.0.0/8", "127.0.0.1"]);
+    t.equal(await status(), 200, path);
+  }
+});
+
 t.test("members of teams and organisations are added, listed and removed", async (t) => {
   const { ask } = await setUp(t);
   await ask("POST", "/-/users", { id: "ann", alias: "Ann Lee/QA" });
@@ -243,6 +259,12 @@ t.test(
     const page = await fetch(`${gateway.adminUrl}/docs`);
     const html = await page.text();
     for (const id of ids) t.ok(html.includes(`id="${id}"`), id);
+    t.match(
+      html,
+      /<code>budgets\[\]\.limit_usd<\/code><\/td><td>text or number<\/td><td>US dollars/,
+      "fields of fields",
+    );
+    t.match(html, /<code>expires<\/code> <span class="quiet">optional<\/span><\/td><td>moment \(ISO 8601\) or null/);
     t.notMatch(html, /<script|src=|href="http/);
     t.match(page.headers.get("content-security-policy"), /default-src 'none'/);
   },

@@ -21,6 +21,8 @@ export interface Ended {
 export interface GatewayProcess {
   readonly url: string;
   readonly adminUrl: string;
+  /** Made at the start. */
+  readonly adminKey: string;
   readonly child: ChildProcess;
   /** Resolves when it has ended and all its output is there. */
   readonly ended: Promise<Ended>;
@@ -43,9 +45,12 @@ export async function gatewayFolder(
   return { directory, key: JSON.parse(made.stdout).key };
 }
 
-/** Starts it on a folder and resolves once it listens; it is killed when the test ends. */
-export async function spawnGateway(t: Test, directory: string): Promise<GatewayProcess> {
-  const run = [process.execPath, ENTRY, "run", "--config", join(directory, "tollgate.yaml"), "--json"];
+/**
+ * Starts it on a folder and resolves once it listens; it is killed when the test ends.
+ * @param words more of the command line
+ */
+export async function spawnGateway(t: Test, directory: string, words: readonly string[] = []): Promise<GatewayProcess> {
+  const run = [process.execPath, ENTRY, "run", "--config", join(directory, "tollgate.yaml"), "--json", ...words];
   // Without the loader that tap puts into the environment: it listens for signals too.
   const child = spawn("/usr/bin/env", ["-i", ...run], { stdio: ["ignore", "pipe", "pipe"] });
   t.teardown(() => child.kill("SIGKILL"));
@@ -61,12 +66,12 @@ export async function spawnGateway(t: Test, directory: string): Promise<GatewayP
   );
   await until("the gateway listens", () => stdout.endsWith("\n") || isOver, START_MS);
   if (isOver) throw new Error(`the gateway ended at its start: ${stderr}`);
-  const { url, admin_url: adminUrl } = JSON.parse(stdout);
+  const { url, admin_url: adminUrl, admin_key: adminKey } = JSON.parse(stdout);
   const logged = (): Record<string, unknown>[] =>
     stderr
       .slice(0, stderr.lastIndexOf("\n") + 1)
       .split("\n")
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line));
-  return { url, adminUrl, child, ended, logged };
+  return { url, adminUrl, adminKey, child, ended, logged };
 }

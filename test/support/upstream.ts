@@ -131,6 +131,6 @@ export async function startUpstream(answer: Answer = json(CHAT_ANSWER)): Promise
     upstream.sockets.add(socket);
     socket.on("close", () => upstream.sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen({ port: 0, host: "127.0.0.1", backlog: 4_096 }, resolve));
   return Object.assign(upstream, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
 }
