@@ -49,6 +49,7 @@ export type { Balance, Hold, Ledger, Need, Quota, Refusal, Standing } from "./le
 export { type LimitedKind, limitsOf } from "./limits.ts";
 export { momentJson } from "./moment.ts";
 export { formatUsd } from "./money.ts";
+export { recoveryJson, reversalJson } from "./recovery-json.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
 export type { AccountKind, AccountObject, Membership } from "./store/directory.ts";

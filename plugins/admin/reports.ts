@@ -72,10 +72,11 @@ export function reportRoutes({ management: { accounts }, requests, clock }: Host
       query: z.strictObject({
         by: z.enum(["key", "team", "user", "model", "day"]).default("key"),
         since: from.describe("A length back from now (7d) or a date; 30d when left out"),
+        until: from.describe("The same; requests that arrived before it; now when left out"),
       }),
       replies: { 200: { description: "All rows.", schema: z.object({ rows: z.array(usageRow) }) } },
       handle: ({ query }) => {
-        const rows = requests.usage(query.by, query.since ?? clock.nowMs() - 30 * DAY_MS);
+        const rows = requests.usage(query.by, query.since ?? clock.nowMs() - 30 * DAY_MS, query.until);
         return { status: 200, body: { rows: rows.map(usageJson) } };
       },
     }),

@@ -17,6 +17,7 @@ import { BUDGET_ATTRIBUTES, withAttributes } from "./attributes.ts";
 import { limitHeaders, standingsOf } from "./limit-headers.ts";
 import { limitsRoute } from "./limits-route.ts";
 import { actualsOf, budgetOf, dearest, isRuleQuota, needsOf, type PricedBound } from "./quotas.ts";
+import { recoveredRoutes } from "./recovered-routes.ts";
 import { refused, storeUnavailable, unpriced } from "./refusals.ts";
 import { Telling } from "./telling.ts";
 import { percent, watchedOf } from "./thresholds.ts";
@@ -71,7 +72,11 @@ export default definePlugin({
         settle: (reservation, outcome) => settle({ host, warnings }, reservation as BudgetReservation, outcome),
       }),
       metrics: () => telling.metrics(),
-      routes: { tag: "budget", description: "Budgets and limits.", routes: [limitsRoute(host)] },
+      routes: {
+        tag: "budget",
+        description: "Budgets and limits.",
+        routes: [limitsRoute(host), ...recoveredRoutes(host)],
+      },
       stop: async () => {
         warnings.lookNow();
         await telling.stop();

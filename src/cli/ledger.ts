@@ -1,8 +1,8 @@
 // `tollgate ledger`: what was charged because a gateway died, and the way to take it back.
 import { systemClock } from "../clock.ts";
 import { SetupError } from "../errors.ts";
-import { formatUsd } from "../money.ts";
-import type { Charge, Recovery, Reversal } from "../store/store.ts";
+import { recoveryJson, reversalJson } from "../recovery-json.ts";
+import type { Recovery, Reversal } from "../store/store.ts";
 import type { Command, Io } from "./command.ts";
 import { parseOptions, usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
@@ -55,7 +55,7 @@ async function recovered(argv: readonly string[], io: Io): Promise<number> {
   const { values } = parseOptions(argv, { command, options: { since: { type: "string" } } });
   const sinceMs = readMoment(command, "--since", values.since ?? SINCE, systemClock.nowMs(), -1);
   const rows = await withStore(io, values.config, (store) => store.ledger.recoveries(sinceMs));
-  if (values.json) io.stdout.write(`${JSON.stringify({ rows: rows.map(rowJson) })}\n`);
+  if (values.json) io.stdout.write(`${JSON.stringify({ rows: rows.map(recoveryJson) })}\n`);
   else if (rows.length > 0) io.stdout.write(table(rows));
   else io.stderr.write(`nothing was charged for a dead process since ${momentJson(sinceMs)?.slice(0, 16)}Z\n`);
   return 0;
@@ -86,37 +86,11 @@ function readReason(command: string, text: string): string {
   throw usage(command, `--reason takes up to ${REASON_LENGTH_MAX} printable characters`);
 }
 
-function rowJson(row: Recovery): object {
-  const { id, atMs, process, pid, quota, window, unit, amount, open, inFlight, reversed } = row;
-  return {
-    id,
-    at: momentJson(atMs),
-    process,
-    pid,
-    quota,
-    window,
-    unit: unitJson(unit),
-    amount: amountJson(unit, amount),
-    open: amountJson(unit, open),
-    in_flight: inFlight,
-    reversed: reversed === null ? null : { at: momentJson(reversed.atMs), by: reversed.by, reason: reversed.reason },
-  };
-}
-
-function reversalJson({ recovery: { id, quota, window, unit }, amount }: Reversal): object {
-  return { id, quota, window, unit: unitJson(unit), taken_off: amountJson(unit, amount) };
-}
-
 function reversalText({ recovery: { id, quota, window, unit, reversed }, amount }: Reversal): string {
   if (amount > 0n) return `${id}: ${amountText({ unit, amount })} is taken off ${quota} in ${window}`;
   const why = reversed === null ? "the process has taken it back itself" : `reversed ${momentJson(reversed.atMs)}`;
   return `${id}: nothing is charged any more: ${why}`;
 }
-
-const unitJson = (unit: Charge["unit"]): string => (unit === "nano-usd" ? "usd" : unit);
-
-const amountJson = (unit: Charge["unit"], amount: bigint): string =>
-  unit === "nano-usd" ? formatUsd(amount) : String(amount);
 
 function table(rows: readonly Recovery[]): string {
   const titles = ["AT", "PID", "QUOTA", "WINDOW"].map((title) => ({ title, align: "left" as const }));

@@ -1,5 +1,5 @@
 // The quota engine: reservations come out of leases in memory, settlements go to the store in batches.
-import type { CounterChange, CounterState, InFlight, LeaseWish, LedgerStore } from "../store/store.ts";
+import type { CounterChange, CounterState, InFlight, LeaseWish, LedgerStore, Recovery } from "../store/store.ts";
 import type { Clock } from "../types.ts";
 import { startOfStep } from "./fixed-windows.ts";
 import type { Lease, StoreRefusal } from "./lease.ts";
@@ -102,6 +102,14 @@ class QuotaEngine implements Ledger {
 
   claimWarning({ id }: Quota, window: string, amount: bigint): boolean {
     return this.#store.claimWarning({ quota: id, window }, amount);
+  }
+
+  recoveries(sinceMs: number): readonly Recovery[] {
+    return this.#store.recoveries(sinceMs);
+  }
+
+  reverse(...asked: Parameters<LedgerStore["reverse"]>): ReturnType<LedgerStore["reverse"]> {
+    return this.#store.reverse(...asked);
   }
 
   balance(quota: Quota): Balance {

@@ -1,5 +1,5 @@
 // What the ledger offers the rest of the gateway: reserve an upper bound on every quota that applies, then settle once.
-import type { InFlight } from "../store/store.ts";
+import type { InFlight, LedgerStore, Recovery } from "../store/store.ts";
 import type { BudgetWindow, QuotaUnit, QuotaWindow } from "../types.ts";
 
 /** One thing that is counted against a limit: a budget of an account, or a `RuleQuota`. */
@@ -95,6 +95,10 @@ export interface Ledger {
   claimWarning(quota: Quota, window: string, amount: bigint): boolean;
   /** Asks the database (some 10 us). Throws `unavailable`. */
   balance(quota: Quota): Balance;
+  /** What was charged for dead processes at or after `sinceMs`, newest first. Throws `unavailable`. */
+  recoveries(sinceMs: number): readonly Recovery[];
+  /** Takes it off again: see `LedgerStore.reverse`. */
+  reverse: LedgerStore["reverse"];
   /** Gives idle slack back to the store and lets it forget what no limit needs. Called every second or so. */
   releaseIdle(): void;
   /** What is held for which request, the oldest first; at most a thousand, and none whose request is not named. */

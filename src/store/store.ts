@@ -265,11 +265,11 @@ export interface LedgerStore {
    */
   commit(changes: readonly CounterChange[]): Promise<void>;
   /**
-   * Says that this process lives, and which requests it has in flight, for the record should it die. Called every second
-   * or so by the gateway; also finds and charges dead processes' leases. Never throws: a database that cannot be written
-   * is told by the next `lease` or `probe`, and as an event.
+   * Says that this process lives, and which requests it has in flight, for the record should it die (null or left out:
+   * as it said before). Called every second or so by the gateway; also finds and charges dead processes' leases. Never
+   * throws: a database that cannot be written is told by the next `lease` or `probe`, and as an event.
    */
-  heartbeat(inFlight?: readonly InFlight[]): void;
+  heartbeat(inFlight?: readonly InFlight[] | null): void;
   /**
    * Tells all processes the time that windows without a calendar go by, and says the latest that any has told; forgets
    * counters that have expired by then, a thousand at most. Never throws, as `heartbeat`: then it says `nowMs`.

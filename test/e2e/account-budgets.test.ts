@@ -144,6 +144,38 @@ t.test("limits and budgets of nothing let nothing through, on whatever object", 
   t.equal(await ask(secret), "200");
 });
 
+t.test("limits of requests, tokens and slots are held to on whatever object, and by model", async (t) => {
+  const { accounts, keys, ask, upstream } = await rig(t);
+  const { key, secret } = await keys.create(master, { teamId: "ml", userId: "ann" });
+  const tokens = JSON.stringify(BODY).length + 20;
+  for (const [kind, id] of [
+    ["key", key.id],
+    ["team", "ml"],
+    ["user", "ann"],
+    ["org", "acme"],
+  ] as const) {
+    await accounts.update(master, kind, id, { rpmLimit: 1 });
+    t.equal(await ask(secret), "200", kind);
+    t.match(await ask(secret), /^429 Rate limit .*limit 1 requests per 1m/);
+    await accounts.update(master, kind, id, { rpmLimit: null, tpmLimit: tokens });
+    t.equal(await ask(secret), "200");
+    t.match(await ask(secret), /^429 Rate limit .*tokens per 1m/);
+    await accounts.update(master, kind, id, { tpmLimit: null, modelTpmLimits: { "gpt-4o-mini": tokens } });
+    t.equal(await ask(secret), "200", "its own counter");
+    t.match(await ask(secret), /^429 Rate limit .*tokens per 1m/);
+    t.equal(await ask(secret, "gpt-4.1-nano"), "200", "another model");
+    await accounts.update(master, kind, id, { modelTpmLimits: null, maxParallelRequests: 1 });
+    upstream.answer = async (req, res, body) => {
+      t.match(await ask(secret), /^429 Rate limit .*limit 1 concurrent/);
+      json(CHAT_ANSWER)(req, res, body);
+    };
+    t.equal(await ask(secret), "200");
+    upstream.answer = json(CHAT_ANSWER);
+    t.equal(await ask(secret), "200", "its slot is free again");
+    await accounts.update(master, kind, id, { maxParallelRequests: null });
+  }
+});
+
 t.test("a raised budget holds until its end, then the old one, with what was used", async (t) => {
   const { accounts, keys, clock, ask } = await rig(t);
   const budgets = [

@@ -90,13 +90,13 @@ export class SqliteLedger implements LedgerStore {
     if (batch.provenAgoMs > PROOF_MS) batch.write(() => processes.beat());
   }
 
-  heartbeat(inFlight: readonly InFlight[] = []): void {
+  heartbeat(inFlight: readonly InFlight[] | null = null): void {
     const { batch, counters, processes } = this.#parts;
     this.#unlessUnavailable(() => {
       batch.assertWritable();
       const recovered = batch.write(() => {
         processes.beat();
-        processes.tell(inFlight);
+        if (inFlight !== null) processes.tell(inFlight);
         counters.drop("empty");
         return processes.recover();
       });
