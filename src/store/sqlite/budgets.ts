@@ -156,7 +156,7 @@ const windows = new Map<string, Budget["window"]>();
 function windowOf(text: string): Budget["window"] {
   const window = windows.get(text) ?? parseBudgetWindow(text);
   if (window === null) throw new Error(`the database has a budget on \`${text}\``);
-  windows.set(budgetWindowText(window), window);
+  windows.set(text, window);
   return window;
 }
 

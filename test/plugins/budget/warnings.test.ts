@@ -2,6 +2,7 @@
 import { createHmac } from "node:crypto";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import fc from "fast-check";
 import pino from "pino";
 import t, { type Test } from "tap";
 import budgetPlugin from "../../../plugins/budget/index.ts";
@@ -123,6 +124,60 @@ t.test("each threshold is told once for each window, whichever process passes it
   );
   t.equal(await restarted.charge(who, 0.5), "team ml's monthly budget is 98% used");
   t.match(restarted.hooks.metrics(), [{ name: "tollgate_budget_warnings_total", samples: [{ value: 2 }] }, {}]);
+});
+
+type Step =
+  | { do: "charge"; by: number; usd: number }
+  | { do: "restart"; which: number }
+  | { do: "reset" }
+  | { do: "month" };
+
+const history: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: fc.record({ do: fc.constant("charge" as const), by: fc.nat(1), usd: fc.nat(40) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const), which: fc.nat(1) }) },
+    { weight: 1, arbitrary: fc.constant({ do: "reset" as const }) },
+    { weight: 1, arbitrary: fc.constant({ do: "month" as const }) },
+  ),
+  { minLength: 5, maxLength: 30 },
+);
+
+t.test("whatever two processes charge, reset and restart, each threshold is told once when it is passed", async (t) => {
+  const thresholds = [25, 50, 80, 100];
+  await fc.assert(
+    fc.asyncProperty(history, async (steps) => {
+      const { clock, accounts, start, principal } = rig(t);
+      const processes = [start(thresholds), start(thresholds)];
+      const all = [...processes];
+      let [spent, passed] = [0, 0];
+      for (const step of steps) {
+        if (step.do === "restart") {
+          const fresh = start(thresholds);
+          processes[step.which] = fresh;
+          all.push(fresh);
+        } else if (step.do !== "charge") {
+          spent = 0;
+          if (step.do === "reset") await accounts.resetSpend(master, "team", "ml");
+          else clock.advance(31 * DAY_MS);
+        } else {
+          const one = processes[step.by] as Process;
+          const before = thresholds.filter((share) => spent >= share).length;
+          try {
+            await one.charge(principal(one.store, "demo"), step.usd);
+          } catch (error) {
+            if ((error as { code?: unknown }).code !== "budget_exceeded") throw error;
+            continue;
+          }
+          spent += step.usd;
+          passed += thresholds.filter((share) => spent >= share).length - before;
+        }
+        const told = all.reduce((sum, { logged }) => sum + logged.length, 0);
+        if (told !== passed) throw new Error(`${told} told, ${passed} passed, at $${spent}`);
+      }
+    }),
+    { numRuns: 25 },
+  );
+  t.pass("25 histories");
 });
 
 t.test("another limit has other thresholds: what was raised is warned about anew", async (t) => {
