@@ -39,6 +39,13 @@ export const ERRORS = Object.freeze({
   policy_error: row(403, ...DENIED, "The rules could not be evaluated, so the request is denied"),
   content_denied: row(403, ...DENIED, "A guardrail denies the request's content"),
   model_unpriced: row(403, ...DENIED, "The model has no price, so its cost cannot be held to a budget"),
+  credits_exhausted: row(
+    403,
+    "insufficient_quota",
+    "permission_error",
+    "PERMISSION_DENIED",
+    "The team has not enough credits left",
+  ),
   not_found: row(404, ...MISSING, "No such path"),
   model_not_found: row(404, ...MISSING, "No provider here serves the model"),
   method_not_allowed: row(405, ...INVALID, "The path does not take this method"),

@@ -3,10 +3,15 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
 import admin from "../plugins/admin/index.ts";
+import adminLlmgateway from "../plugins/admin-llmgateway/index.ts";
+import adminSaas from "../plugins/admin-saas/index.ts";
 import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
+import { Credits } from "./accounts/credits.ts";
+import { Iam } from "./accounts/iam.ts";
+import { Jobs } from "./accounts/jobs.ts";
 import { Keys } from "./accounts/keys.ts";
 import { Accounts, type CheckRules } from "./accounts/service.ts";
 import { createApi } from "./api/app.ts";
@@ -14,6 +19,7 @@ import { Credentials, type Plane } from "./api/credentials.ts";
 import { documentRoutes } from "./api/document-routes.ts";
 import { type ApiRoute, type RouteSet, route } from "./api/route.ts";
 import { Throttle } from "./api/throttle.ts";
+import { CallRoutes } from "./call-routes.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createClientIp } from "./http/client-ip.ts";
@@ -21,6 +27,7 @@ import { Deadlines } from "./http/deadlines.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { keptRuleCheck } from "./kept-rule-check.ts";
 import { createLedger } from "./ledger/engine.ts";
+import type { Ledger } from "./ledger/ledger.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { listedModels } from "./llm/listed-models.ts";
 import { collectEach, metricsRoute, processMetrics, single } from "./metrics.ts";
@@ -33,6 +40,7 @@ import type { Attribute } from "./rules/attributes.ts";
 import { createRuleService } from "./rules/engine.ts";
 import { estimateAttributes } from "./rules/estimate-attributes.ts";
 import type { RuleLoad } from "./rules/service.ts";
+import { Spending } from "./spending.ts";
 import { loadPepper, openStore } from "./store/open.ts";
 import type { Store, StoreEvent } from "./store/store.ts";
 import type { Clock } from "./types.ts";
@@ -41,7 +49,10 @@ import { factsOfAll, loadInAll, metricsOfAll, statusOf } from "./workers/combine
 import type { ProcessStatus, Workers } from "./workers/messages.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
-  [auth, iam, budget, logging, admin].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [auth, iam, budget, logging, admin, adminSaas, adminLlmgateway].map((plugin) => [
+    plugin.name,
+    plugin as unknown as Plugin,
+  ]),
 );
 
 /** How often this process says that it lives and gives idle leases back, milliseconds. */
@@ -132,7 +143,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadAll(config);
-  const management = managementOf(store, pepper, keptRuleCheck(catalogue, clock.nowMs), clock);
+  const management = managementOf({ store, ledger, pepper, clock, checkRules: keptRuleCheck(catalogue, clock.nowMs) });
   const hostFor = (name: string): Host => ({
     log: log.child({ plugin: name }),
     clock,
@@ -155,6 +166,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   closers.push(() => clearInterval(beat));
 
   const clientIp = createClientIp(config.trustedProxies);
+  const calls = new CallRoutes(registry.having("routes").map(({ hooks }) => hooks.routes));
   const pipeline = new Pipeline({
     registry,
     providers,
@@ -163,6 +175,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     clientIp,
     limits: config.limits,
     errorFormat: config.errorFormat,
+    calls,
     rules,
   });
   const reloadRules = (): Promise<RuleLoad> => loadInAll(rules, workers);
@@ -204,7 +217,11 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     ...common,
     handler: (req, res) => (dataApi.serves(req.url) ? dataApi.handler(req, res) : pipeline.handle(req, res)),
   });
-  const adminServer = createServer({ ...common, handler: apiOn("admin").handler });
+  const adminApi = apiOn("admin");
+  const adminServer = createServer({
+    ...common,
+    handler: (req, res) => (calls.of(req.url) === null ? adminApi.handler(req, res) : pipeline.handle(req, res)),
+  });
   closers.push(() => closeServers(data, adminServer));
   closers.push(() => workers?.drain());
   const url =
@@ -257,6 +274,7 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
     limits: { firstByteMs, idleMs, answerBytesMax },
     deadlines,
     monotonicMs: clock.monotonicMs,
+    errorFormat: config.errorFormat,
   });
   closers.push(() => providers.close());
   return providers;
@@ -291,9 +309,27 @@ function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): ApiRoute {
   });
 }
 
-function managementOf({ directory }: Store, pepper: Buffer, checkRules: CheckRules, clock: Clock): Management {
+interface ManagementParts {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly pepper: Buffer;
+  readonly clock: Clock;
+  readonly checkRules: CheckRules;
+}
+
+function managementOf({ store, ledger, pepper, clock, checkRules }: ManagementParts): Management {
+  const { directory, requests } = store;
+  const nowMs = (): number => clock.nowMs();
   const accounts = new Accounts({ directory, checkRules });
-  return { accounts, keys: new Keys({ accounts, pepper, nowMs: () => clock.nowMs() }) };
+  const credits = new Credits({ accounts, store: store.credits, nowMs });
+  return {
+    accounts,
+    keys: new Keys({ accounts, pepper, nowMs }),
+    credits,
+    jobs: new Jobs({ accounts, credits, nowMs }),
+    spending: new Spending({ directory, ledger, requests }),
+    iam: new Iam({ accounts }),
+  };
 }
 
 /** What the store has told. */

@@ -2,7 +2,7 @@
 import { GatewayError } from "./errors.ts";
 import type { Catalogue } from "./llm/catalogue.ts";
 import { modelsAnswer } from "./llm/models-answer.ts";
-import type { Call, Decision, RequestHead, Target } from "./types.ts";
+import type { Call, Decision, Principal, RequestHead, Target, Wire } from "./types.ts";
 
 const LIST_PATH = "/v1/models";
 const NO_BODY = Buffer.from("{}");
@@ -13,16 +13,24 @@ export type Authorize = (call: Call) => Decision | Promise<Decision>;
 /**
  * Each model is judged by a plain request for it: not streamed, no tools, no cap, from where the caller is now. A
  * model that is denied for some requests only is listed.
+ * @param own the principal's own aliases: a name among them means what it stands for
  * @throws GatewayError `model_not_found` when one model is asked for that is not there or may not be used
  */
-export async function answerModels(head: RequestHead, catalogue: Catalogue, authorize: Authorize): Promise<object> {
+export async function answerModels(
+  head: RequestHead,
+  catalogue: Catalogue,
+  authorize: Authorize,
+  own: Principal["modelAliases"] = {},
+): Promise<object> {
   const allowed: Target[] = [];
   for (const target of catalogue.models()) {
     if (catalogue.aliases().has(target.model)) continue;
     const { targets } = await authorize(plainCall(head, target, target.model));
-    allowed.push(...targets);
+    if (!Object.hasOwn(own, target.model)) allowed.push(...targets);
   }
-  const list = modelsAnswer(allowed, head.wire, await allowedAliases(head, catalogue, authorize));
+  const aliases = [...catalogue.aliases()].filter(([alias]) => !Object.hasOwn(own, alias));
+  const names = [...ownAliases(own, catalogue), ...aliases.map(([alias, targets]) => [alias, alias, targets] as const)];
+  const list = modelsAnswer(allowed, head.wire, await allowedNames(head, names, authorize));
   if (head.path === LIST_PATH) return list;
   const wanted = head.path.slice(LIST_PATH.length + 1);
   const found = list.data.find(({ id }) => id === wanted);
@@ -33,17 +41,30 @@ export async function answerModels(head: RequestHead, catalogue: Catalogue, auth
   });
 }
 
-/** Aliases are judged by the name that callers write, and may lead to what is on no list. */
-async function allowedAliases(
+/** A name, what rules see in its stead, and where it leads. */
+type Name = readonly [name: string, modelRequested: string, targets: readonly Target[]];
+
+function ownAliases(own: NonNullable<Principal["modelAliases"]>, catalogue: Catalogue): readonly Name[] {
+  return Object.entries(own).map(([name, model]) => [
+    name,
+    model,
+    catalogue.aliases().get(model) ?? WIRES.flatMap((wire) => catalogue.resolve(model, wire)),
+  ]);
+}
+
+const WIRES: readonly Wire[] = ["openai", "anthropic", "gemini"];
+
+/** Aliases are judged by the name that rules see, and may lead to what is on no list. */
+async function allowedNames(
   head: RequestHead,
-  catalogue: Catalogue,
+  names: readonly Name[],
   authorize: Authorize,
 ): Promise<ReadonlyMap<string, Target>> {
   const allowed = new Map<string, Target>();
-  for (const [alias, theirs] of catalogue.aliases()) {
+  for (const [name, modelRequested, theirs] of names) {
     for (const target of theirs) {
-      const { targets } = await authorize(plainCall(head, target, alias));
-      if (targets.length > 0 && !allowed.has(alias)) allowed.set(alias, target);
+      const { targets } = await authorize(plainCall(head, target, modelRequested));
+      if (targets.length > 0 && !allowed.has(name)) allowed.set(name, target);
     }
   }
   return allowed;

@@ -1,6 +1,7 @@
 // The way of a request, from its first byte to its record.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
+import type { CallRoutes } from "./call-routes.ts";
 import { both, denied, refuseDenied, unruled } from "./decisions.ts";
 import { GatewayError } from "./errors.ts";
 import { readBody } from "./http/body.ts";
@@ -28,6 +29,8 @@ export interface PipelineOptions {
   readonly clientIp: ClientIp;
   readonly limits: { readonly bodyBytesMax: number; readonly headersMax: number };
   readonly errorFormat: ErrorFormat;
+  /** The plugins' own paths that make calls to models. */
+  readonly calls: CallRoutes;
   /** What is kept of a decided request beside its record. */
   readonly rules: Pick<RuleService, "record">;
 }
@@ -57,16 +60,17 @@ export class Pipeline {
 
   /** Serves one request. Never rejects. */
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const { limits, calls } = this.#options;
     const trip = this.#begin(req, res);
     try {
-      trip.head = openRequest(trip, this.#options.limits, this.draining);
+      trip.head = openRequest(trip, { limits, calls, draining: this.draining });
       trip.principal = await this.authenticate(trip.head);
       if (trip.head.endpoint === "models") {
         trip.document = await this.#listModels(trip.head, trip.principal);
         return;
       }
-      const body = await readBody(req, this.#options.limits.bodyBytesMax);
-      trip.call = this.#options.providers.parse(trip.head, body);
+      const body = await readBody(req, limits.bodyBytesMax);
+      trip.call = this.#options.providers.parse(trip.head, body, trip.principal.modelAliases);
       trip.decision = await this.#authorize(trip.call, trip.principal);
       await this.#inspect(trip, trip.principal);
       await this.#reserve(trip, trip.principal);
@@ -111,7 +115,8 @@ export class Pipeline {
   }
 
   #listModels(head: RequestHead, principal: Principal): Promise<object> {
-    return answerModels(head, this.#options.providers.catalogue, (call) => this.#authorize(call, principal));
+    const authorize = (call: Call) => this.#authorize(call, principal);
+    return answerModels(head, this.#options.providers.catalogue, authorize, principal.modelAliases);
   }
 
   /** Guardrails see the allowed call. A rewritten one is parsed, checked and authorised like a new one. */
@@ -121,7 +126,7 @@ export class Pipeline {
       const result = await hooks.inspect(trip.call as Call, principal);
       if (result === undefined || result === null) continue;
       if ("message" in result) throw denied(result, "content_denied");
-      trip.call = this.#options.providers.parse(trip.head as RequestHead, result.body);
+      trip.call = this.#options.providers.parse(trip.head as RequestHead, result.body, principal.modelAliases);
       trip.decision = await this.#authorize(trip.call, principal);
       refuseDenied(trip.decision);
     }
@@ -131,7 +136,7 @@ export class Pipeline {
   async #reserve(trip: Trip, principal: Principal): Promise<void> {
     for (const plugin of this.#reservers) {
       const reservation = await plugin.hooks.reserve(trip.call as Call, principal, trip.decision as Decision);
-      trip.held.push({ plugin, reservation });
+      if (reservation !== null) trip.held.push({ plugin, reservation });
     }
   }
 
@@ -205,7 +210,8 @@ export class Pipeline {
       if (forwarded !== null && error === forwarded.error) forwarded.finish([]);
       else res.destroy();
     } else if (error !== null) {
-      const body = errorBody(error, wireOf(trip), this.#options.errorFormat, trip.id);
+      const format = this.#options.calls.of(trip.req.url)?.errorFormat ?? this.#options.errorFormat;
+      const body = errorBody(error, wireOf(trip), format, trip.id);
       sendJson(res, error.status, body, { ...idHeaders(trip), ...errorHeaders(error) });
     } else if (forwarded !== null) {
       forwarded.finish(["x-tollgate-cost-usd", formatUsd(trip.costNanoUsd)]);

@@ -1,12 +1,16 @@
 // The plugin contract: all that a plugin may import from the gateway. Third-party plugins import it as `tollgate/plugin`.
 import type { Logger } from "pino";
 import type { z } from "zod";
+import type { Credits } from "./accounts/credits.ts";
+import type { Iam } from "./accounts/iam.ts";
+import type { Jobs } from "./accounts/jobs.ts";
 import type { Keys } from "./accounts/keys.ts";
 import type { Accounts } from "./accounts/service.ts";
 import type { RouteSet } from "./api/route.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
+import type { Spending } from "./spending.ts";
 import type { AccountStore, RequestStore } from "./store/store.ts";
 import type {
   AccessRecord,
@@ -26,8 +30,12 @@ import type {
 export { z } from "zod";
 export { auditJson } from "./accounts/audit-json.ts";
 export type { Actor } from "./accounts/caller.ts";
+export type { Submitted } from "./accounts/change.ts";
+export type { TeamCredits } from "./accounts/credits.ts";
 export { AccountError } from "./accounts/errors.ts";
 export { NOUNS } from "./accounts/fields.ts";
+export { IAM_RULE_TYPES } from "./accounts/iam-values.ts";
+export { type CallHold, notOfTeam } from "./accounts/jobs.ts";
 export { fieldsSchema, objectJson, objectSchema, readObjectFields } from "./accounts/object-json.ts";
 export { routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
 export {
@@ -35,6 +43,7 @@ export {
   type ApiReply,
   type ApiRequest,
   type ApiRoute,
+  type CallRoute,
   type ErrorDialect,
   type RouteSet,
   route,
@@ -42,6 +51,8 @@ export {
 export { budgetQuota } from "./budget-quota.ts";
 export { budgetWindowText } from "./budget-window.ts";
 export { parseDuration } from "./config/units.ts";
+export { creditsOf } from "./credit-units.ts";
+export { detailText } from "./detail-text.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
@@ -52,7 +63,9 @@ export { formatUsd } from "./money.ts";
 export { recoveryJson, reversalJson } from "./recovery-json.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
-export type { AccountKind, AccountObject, Membership } from "./store/directory.ts";
+export type { Spent, SpentBudget } from "./spending.ts";
+export type { CreditTransaction, Job } from "./store/credits.ts";
+export type { AccountKind, AccountObject, Fields, IamKind, IamRule, Membership } from "./store/directory.ts";
 export type { AccountStore, KeyLookup, RequestStore, UsageRow } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";
@@ -82,6 +95,11 @@ export interface Host {
 export interface Management {
   readonly accounts: Accounts;
   readonly keys: Keys;
+  readonly credits: Credits;
+  readonly jobs: Jobs;
+  readonly iam: Iam;
+  /** What objects have spent. Asks nobody for rights: what was got from `accounts` may be asked about. */
+  readonly spending: Spending;
 }
 
 /** One metric, with its numbers at the moment it was asked for. */
@@ -130,9 +148,9 @@ export interface PluginHooks {
   inspect?(call: Call, principal: Principal): InspectResult | Promise<InspectResult>;
   /**
    * Holds back what the call may cost at the dearest of `decision.targets`. All plugins' reservations, or none. A
-   * reservation's `headers` go on the answer.
+   * reservation's `headers` go on the answer. null: there is nothing to hold, and nothing will be settled.
    */
-  reserve?(call: Call, principal: Principal, decision: Decision): Reservation | Promise<Reservation>;
+  reserve?(call: Call, principal: Principal, decision: Decision): Reservation | null | Promise<Reservation | null>;
   /** Told exactly once for each reservation. A promise delays the answer's last byte until it resolves. */
   settle?(reservation: Reservation, outcome: Outcome): void | Promise<void>;
   /** Told of every request, refused ones too. Must not wait. */

@@ -4,13 +4,14 @@ import { GatewayError } from "./errors.ts";
 import type { Deadlines } from "./http/deadlines.ts";
 import { type ExchangeContext, type ExchangeLimits, type Forwarded, forward } from "./http/exchange.ts";
 import { copyRequestHeaders, type HeaderList, ID_HEADERS } from "./http/headers.ts";
+import type { ErrorFormat } from "./http/reply.ts";
 import { Upstream } from "./http/upstream.ts";
 import type { Catalogue } from "./llm/catalogue.ts";
 import { costBound, costNanoUsd } from "./llm/cost.ts";
 import { promptBytes } from "./llm/prompt-size.ts";
 import { createTap, meterJson } from "./llm/usage-tap.ts";
 import { type ParsedBody, wireFormat } from "./llm/wire.ts";
-import type { Call, CostBound, Endpoint, RequestHead, Target, Usage, Wire } from "./types.ts";
+import type { Call, CostBound, Endpoint, Principal, RequestHead, Target, Usage, Wire } from "./types.ts";
 
 /** A provider that can be dialled. */
 export interface ProviderAddress {
@@ -27,6 +28,7 @@ export interface ProvidersOptions {
   readonly limits: ExchangeLimits;
   readonly deadlines: Deadlines;
   readonly monotonicMs: () => number;
+  readonly errorFormat: ErrorFormat;
 }
 
 /** A call and the parsed body that it was made from, which is needed again to write the upstream's. */
@@ -60,13 +62,13 @@ export class Providers {
 
   constructor(options: ProvidersOptions) {
     this.catalogue = options.catalogue;
-    const { limits, deadlines, monotonicMs } = options;
+    const { limits, deadlines, monotonicMs, errorFormat } = options;
     for (const { name, baseUrl, apiKey } of options.providers) {
       const upstream = new Upstream(new URL(baseUrl));
       this.#dialled.set(name, {
         baseUrl,
         apiKey,
-        context: { upstream, deadlines, limits, monotonicMs },
+        context: { upstream, deadlines, limits, monotonicMs, errorFormat },
         doors: new Map(),
       });
     }
@@ -74,13 +76,15 @@ export class Providers {
 
   /**
    * The call that a body makes.
+   * @param aliases the principal's own: what a model's name stands for, one step
    * @throws GatewayError what the wire format says of the body; `model_not_found`
    */
-  parse(head: RequestHead, body: Buffer): ParsedCall {
+  parse(head: RequestHead, body: Buffer, aliases: Principal["modelAliases"]): ParsedCall {
     const parsed = wireFormat(head.wire).parse(body);
-    const targets = this.catalogue.resolve(parsed.modelRequested, head.wire);
-    if (targets.length === 0) throw this.#unknownModel(parsed.modelRequested, head);
-    const { modelRequested, json, stream, streamUsage, maxTokens, n } = parsed;
+    const modelRequested = standsFor(parsed.modelRequested, aliases);
+    const targets = this.catalogue.resolve(modelRequested, head.wire);
+    if (targets.length === 0) throw this.#unknownModel(modelRequested, head);
+    const { json, stream, streamUsage, maxTokens, n } = parsed;
     return { ...head, modelRequested, targets, body, json, stream, streamUsage, maxTokens, n, parsed };
   }
 
@@ -142,6 +146,11 @@ export class Providers {
   close(): void {
     for (const { context } of this.#dialled.values()) context.upstream.close();
   }
+}
+
+/** What the name means for whoever has these aliases. */
+export function standsFor(name: string, aliases: Principal["modelAliases"]): string {
+  return aliases !== undefined && Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
 }
 
 const OTHER_WIRES: Readonly<Record<Wire, readonly Wire[]>> = {

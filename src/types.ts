@@ -48,6 +48,8 @@ export interface Principal {
   readonly tags: readonly string[];
   /** Money budgets on this key and on what it belongs to. */
   readonly budgets: readonly Budget[];
+  /** What its requests' model names stand for, before anything else reads them. Left out when there are none. */
+  readonly modelAliases?: Readonly<Record<string, string>>;
   /** Rules kept on its organisation, its team and itself, in this order. Left out when there are none. */
   readonly rules?: readonly InlineRules[];
 }
@@ -168,7 +170,7 @@ export interface RequestHead {
 
 /** A parsed request, as rules and guardrails see it. */
 export interface Call extends RequestHead {
-  /** What the caller wrote in `model`. */
+  /** What the caller wrote in `model`, or what that stands for by the key's or team's own aliases. */
   readonly modelRequested: string;
   /** The targets that could serve it, best first; never empty. */
   readonly targets: readonly Target[];

@@ -97,7 +97,7 @@ function remainingOf({ spent, limit }: BudgetState, isShare: boolean): number {
 }
 
 /** The hooks of a plugin that reserves at once. */
-interface Reserving {
+export interface Reserving {
   reserve(call: Call, principal: Principal, decision: Decision): Reservation;
   settle(reservation: Reservation, outcome: Outcome): void | Promise<void>;
 }

@@ -1,7 +1,7 @@
 // Who asks for a change, and how they stand to an object: always worked out from what is stored now.
 import type { AccountKind, AccountObject, Directory, Fields, Membership } from "../store/directory.ts";
 import { AccountError } from "./errors.ts";
-import type { Standing } from "./rights.ts";
+import type { MemberPermission, Standing } from "./rights.ts";
 
 /** Whoever asks. A `key` acts for its user; one without a user only for itself. `name` goes to the audit log. */
 export type Actor =
@@ -16,14 +16,6 @@ export interface Place {
   readonly id: string | null;
   readonly fields: Fields;
 }
-
-/** The permission of team members that an operation on keys asks. */
-export type MemberPermission =
-  | "/key/generate"
-  | "/key/update"
-  | "/key/delete"
-  | "/key/regenerate"
-  | "/key/service-account/generate";
 
 /** An actor with what it is a member of. Good for one operation: it is never kept. */
 export interface Caller {

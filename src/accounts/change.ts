@@ -28,7 +28,7 @@ export const ROUTES_REFUSAL =
   "Only proxy admins can set `allowed_routes` on a key. Use `key_type` to pick a preset route bucket instead.";
 
 /** Fields that an owner may give a key of its own when it is made. A temporary raise is no restriction. */
-const BUDGETS_OF_A_NEW_KEY: ReadonlySet<string> = new Set(["budgets", "softBudgetUsd", "modelBudgets"]);
+const BUDGETS_OF_A_NEW_KEY: ReadonlySet<string> = new Set(["budgets", "softBudgetUsd", "modelBudgets", "noMainBudget"]);
 
 /**
  * The difference, once it is permitted.

@@ -16,6 +16,10 @@ export const ACCOUNT_ERRORS = Object.freeze({
   outdated: 412,
   /** The key is revoked, and that is final. */
   revoked: 409,
+  /** The team has not enough credits left. */
+  credits_exhausted: 403,
+  /** The job is completed or failed, and stays so. */
+  job_ended: 409,
 } as const);
 
 /** A name from the list. */

@@ -17,6 +17,8 @@ export interface FieldType {
   isWithin(value: Json, bound: Json): boolean;
   /** The words that it can be, where it is one of a few. */
   readonly words?: readonly string[];
+  /** The words that it can have, where it is a list of them. */
+  readonly choices?: readonly string[];
 }
 
 const TEXT_MAX = 1_024;
@@ -88,6 +90,19 @@ export const usd: FieldType = {
 /** Names that are a label: tags, roles. */
 export const labels: FieldType = { ...FIXED, canonical: asSet, isWithin: sameSet, read: (value) => list(value, label) };
 
+/** Some of a closed list of names. */
+export function someOf(known: readonly string[]): FieldType {
+  return {
+    ...labels,
+    choices: known,
+    read: (value) =>
+      list(value, (one) => {
+        if (typeof one === "string" && known.includes(one)) return one;
+        throw new TypeError(`must be some of ${known.join(", ")}`);
+      }),
+  };
+}
+
 /** Names of models or access groups, patterns with `*` too; none: all. */
 export const models: FieldType = {
   canonical: asSet,
@@ -125,6 +140,22 @@ export const json: FieldType = {
     const written = JSON.stringify(value);
     if (written.length > JSON_MAX) throw new TypeError(`must be no longer than ${JSON_MAX / 1_024} KiB as JSON`);
     return Object.keys(value as object).length === 0 ? null : (JSON.parse(written) as Json);
+  },
+};
+
+/** Names of models by what callers write instead. What was set from above stays; more may be added. */
+export const modelNames: FieldType = {
+  canonical: sorted,
+  isWithin: (value, bound) => Object.entries(bound ?? {}).every(([name, model]) => equal(at(value, name), model)),
+  read: (value) => {
+    if (isEmpty(value)) return null;
+    if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("must be an object of models by name");
+    const read = Object.entries(value as object).map(([name, model]): [string, Json] => [
+      plainModel(name),
+      plainModel(model),
+    ]);
+    if (read.length > LIST_MAX) throw new TypeError(`must have no more than ${LIST_MAX} entries`);
+    return read.length === 0 ? null : Object.fromEntries(read);
   },
 };
 
@@ -234,6 +265,13 @@ function label(value: unknown): string {
 function modelName(value: unknown): string {
   if (typeof value === "string" && value.length <= NAME_MAX && isModelName(value)) return value;
   throw new TypeError("must name models: letters, digits and _ . - / : @ + *, patterns beginning with a letter or *");
+}
+
+/** A model's name, and no pattern. */
+function plainModel(value: unknown): string {
+  const name = modelName(value);
+  if (/[*?]/.test(name)) throw new TypeError("must have names of models, no patterns");
+  return name;
 }
 
 /** What the rule language can say: a pattern stands there without quotes. */

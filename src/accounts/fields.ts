@@ -14,13 +14,15 @@ import {
   labels,
   longText,
   members,
+  modelNames,
   models,
   moment,
   routes,
+  someOf,
   text,
   usd,
 } from "./field-types.ts";
-import type { FieldRight } from "./rights.ts";
+import { type FieldRight, MEMBER_PERMISSIONS } from "./rights.ts";
 
 /** A field. */
 export interface FieldSpec {
@@ -37,6 +39,8 @@ const plain = (type: FieldType, right: FieldRight = "plain"): FieldSpec => ({ ty
 const narrowing = (type: FieldType, right: FieldRight = "plain"): FieldSpec => ({ type, right, restricts: true });
 const unset = (spec: FieldSpec, whenUnset: Json): FieldSpec => ({ ...spec, whenUnset });
 
+const memberPermissions = someOf(MEMBER_PERMISSIONS);
+
 const PROFILE = { alias: plain(text, "profile"), metadata: unset(plain(json, "profile"), {}) };
 const MODELS = { models: unset(narrowing(models), []), accessGroups: unset(narrowing(models), []) };
 const LIMITS = {
@@ -50,20 +54,28 @@ const BUDGETS = {
   budgets: unset(narrowing(budgets, "budget"), []),
   softBudgetUsd: plain(usd, "budget"),
   modelBudgets: unset(narrowing(budgetByModel, "budget"), {}),
+  // Says how LiteLLM's shape shows the budgets: all as windows, or the first as `max_budget`.
+  noMainBudget: unset(plain(flag, "budget"), false),
 };
+const ALIASES = { modelAliases: unset(narrowing(modelNames), {}) };
 const IP_RANGES = { ipRanges: unset(narrowing(ipRanges), []) };
 const RULES = { rules: narrowing(longText) };
 const SUSPENDABLE = { status: unset(narrowing(choice(["active", "suspended", "paused"]), "status"), "active") };
+
+/** What a team's calls cost in credits; `none`: it has no use for credits. */
+const BUDGET_MODES = ["none", "job_based", "consumption_usd", "consumption_tokens"];
 
 /** Every field of every kind, by name. */
 export const FIELDS: Readonly<Record<AccountKind, Readonly<Record<string, FieldSpec>>>> = Object.freeze({
   key: {
     ...PROFILE,
+    description: plain(text, "profile"),
     ...MODELS,
     ...LIMITS,
     ...BUDGETS,
     ...IP_RANGES,
     ...RULES,
+    ...ALIASES,
     teamId: plain(text, "team"),
     userId: plain(text, "owner"),
     serviceAccount: unset(plain(flag, "owner"), false),
@@ -82,9 +94,11 @@ export const FIELDS: Readonly<Record<AccountKind, Readonly<Record<string, FieldS
     ...BUDGETS,
     ...IP_RANGES,
     ...RULES,
+    ...ALIASES,
     ...SUSPENDABLE,
     orgId: plain(text, "owner"),
-    memberPermissions: unset(plain(routes, "members"), []),
+    budgetMode: unset(plain(choice(BUDGET_MODES), "budget"), "none"),
+    memberPermissions: unset(plain(memberPermissions, "members"), []),
   },
   user: {
     ...PROFILE,

@@ -15,6 +15,7 @@ import {
   labels,
   longText,
   members,
+  modelNames,
   models,
   routes,
   text,
@@ -41,6 +42,7 @@ const SCHEMAS: ReadonlyMap<FieldType, z.ZodType> = new Map<FieldType, z.ZodType>
   [usd, amount],
   ...[labels, models, members, routes, ipRanges].map((type): [FieldType, z.ZodType] => [type, texts]),
   [json, z.record(z.string(), z.unknown())],
+  [modelNames, z.record(z.string(), z.string())],
   [countByModel, z.record(z.string(), whole)],
   [budgets, z.array(budget)],
   [budgetByModel, z.record(z.string(), budget)],
@@ -104,10 +106,14 @@ export function jsonName(field: string): string {
 
 function fieldsOf(kind: AccountKind): readonly (readonly [string, z.ZodType])[] {
   return Object.entries(FIELDS[kind]).map(([field, { type }]) => {
-    const known = type.words === undefined ? SCHEMAS.get(type) : z.enum(type.words as [string, ...string[]]);
+    const known = type.words === undefined ? schemaOf(type) : z.enum(type.words as [string, ...string[]]);
     if (known === undefined) throw new Error(`Field ${field} has no shape`);
     return [jsonName(field), isMoment(field) ? moment : known] as const;
   });
+}
+
+function schemaOf(type: FieldType): z.ZodType | undefined {
+  return type.choices === undefined ? SCHEMAS.get(type) : z.array(z.enum(type.choices as [string, ...string[]]));
 }
 
 function fieldsJson(kind: AccountKind, fields: Fields): Record<string, Json> {

@@ -31,11 +31,9 @@ export function policyText(fields: Fields, { groups, spendEpoch }: PolicyContext
     groupsLine(names(fields.accessGroups), groups),
     ipLine(names(fields.ipRanges)),
     limitLines(fields),
-    Object.entries(map<ModelBudget>(fields.modelBudgets)).map(([model, { limitUsd, window }]) => {
-      const rest = `model ${quoted(model)} as ${nameFor(modelBudgetName(spendEpoch), model)}`;
-      if (Number(limitUsd) > 0) return `budget $${limitUsd} per ${window} ${rest}`;
-      return `deny ${rest} because "The budget for this model is $0"`;
-    }),
+    Object.entries(map<ModelBudget>(fields.modelBudgets)).flatMap(([model, { limitUsd, window }]) =>
+      counting(`budget $${limitUsd} per ${window}`, nameFor(modelBudgetName(spendEpoch), model), model),
+    ),
   ].flat();
   return lines.length === 0 ? null : `${lines.join("\n")}\n`;
 }
@@ -67,22 +65,24 @@ function ipLine(ranges: readonly string[]): readonly string[] {
 
 function limitLines(fields: Fields): readonly string[] {
   const { rpmLimit, tpmLimit, maxParallelRequests } = fields;
-  const perModel = (field: Json | undefined, what: string, as: string): readonly string[] =>
+  const perModel = (field: Json | undefined, unit: string, as: string): readonly string[] =>
     Object.entries(map<number>(field)).map(([model, count]) =>
-      limitLine(count, what, `model ${quoted(model)} as ${nameFor(as, model)}`),
+      counting(`limit ${count} ${unit} per 1m`, nameFor(as, model), model),
     );
   return [
-    ...(isSet(rpmLimit) ? [limitLine(rpmLimit, "requests per 1m", "as account-rpm")] : []),
-    ...(isSet(tpmLimit) ? [limitLine(tpmLimit, "tokens per 1m", "as account-tpm")] : []),
-    ...(isSet(maxParallelRequests) ? [limitLine(maxParallelRequests, "concurrent", "as account-parallel")] : []),
-    ...perModel(fields.modelRpmLimits, "requests per 1m", "account-rpm"),
-    ...perModel(fields.modelTpmLimits, "tokens per 1m", "account-tpm"),
+    ...(isSet(rpmLimit) ? [counting(`limit ${rpmLimit} requests per 1m`, "account-rpm")] : []),
+    ...(isSet(tpmLimit) ? [counting(`limit ${tpmLimit} tokens per 1m`, "account-tpm")] : []),
+    ...(isSet(maxParallelRequests) ? [counting(`limit ${maxParallelRequests} concurrent`, "account-parallel")] : []),
+    ...perModel(fields.modelRpmLimits, "requests", "account-rpm"),
+    ...perModel(fields.modelTpmLimits, "tokens", "account-tpm"),
   ];
 }
 
-/** The language has no limit of nothing: that is a `deny`. */
-function limitLine(count: number, what: string, rest: string): string {
-  return count > 0 ? `limit ${count} ${what} ${rest}` : `deny ${rest} because "Its limit is 0 ${what}"`;
+/** A `limit` or `budget` statement. The language has none of 0: nothing is left of it, so it denies, with its status. */
+function counting(clause: string, as: string, model?: string): string {
+  const about = model === undefined ? "" : ` model ${quoted(model)}`;
+  if (!/^(?:limit|budget) \$?0 /.test(clause)) return `${clause}${about} as ${as}`;
+  return `deny${about} as ${as} because "${clause.replace(/^(\w+)/, "A $1 of")} leaves nothing to use" status 429`;
 }
 
 /** A group's name stands for its models; any other name for itself. */

@@ -9,8 +9,8 @@ import type { AccountKind } from "../store/directory.ts";
  */
 export type Standing = "admin" | "viewer" | "org_admin" | "team_admin" | "permitted" | "owner" | "member" | "self";
 
-/** What one can do to an object as a whole. */
-export type Operation = "read" | "create" | "update" | "delete" | "regenerate" | "block" | "reset_spend";
+/** What one can do to an object as a whole. `iam`: add, change and remove its IAM rules; whoever may read it reads them. */
+export type Operation = "read" | "create" | "update" | "delete" | "regenerate" | "block" | "reset_spend" | "iam";
 
 /** What changing a field asks. `key_type`: a move between presets; `management`: to the one that manages. */
 export type FieldRight =
@@ -26,6 +26,18 @@ export type FieldRight =
   | "status"
   | "members";
 
+/** What a team can permit its members to do with its keys. */
+export const MEMBER_PERMISSIONS = Object.freeze([
+  "/key/generate",
+  "/key/update",
+  "/key/delete",
+  "/key/regenerate",
+  "/key/service-account/generate",
+] as const);
+
+/** The permission of team members that an operation on keys asks. */
+export type MemberPermission = (typeof MEMBER_PERMISSIONS)[number];
+
 const ADMIN = ["admin"] as const;
 const ABOVE_TEAM = ["admin", "org_admin"] as const;
 const ABOVE_OWNER = ["admin", "org_admin", "team_admin"] as const;
@@ -34,7 +46,7 @@ const HOLDERS = ["admin", "org_admin", "team_admin", "permitted", "owner"] as co
 type Rights = Readonly<Record<Operation | FieldRight, readonly Standing[]>>;
 
 const NOBODY: Rights = {
-  ...{ read: [], create: [], update: [], delete: [], regenerate: [], block: [], reset_spend: [] },
+  ...{ read: [], create: [], update: [], delete: [], regenerate: [], block: [], reset_spend: [], iam: [] },
   ...{ plain: [], profile: [], budget: [], routes: [], key_type: [], management: [] },
   ...{ roles: [], owner: [], team: [], status: [], members: [] },
 };
@@ -44,7 +56,7 @@ export const RIGHTS: Readonly<Record<AccountKind, Rights>> = Object.freeze({
   key: {
     ...NOBODY,
     read: ["admin", "viewer", "org_admin", "team_admin", "owner", "member", "self"],
-    ...{ create: HOLDERS, update: HOLDERS, delete: HOLDERS, regenerate: HOLDERS },
+    ...{ create: HOLDERS, update: HOLDERS, delete: HOLDERS, regenerate: HOLDERS, iam: HOLDERS },
     ...{ block: ABOVE_OWNER, reset_spend: ABOVE_OWNER },
     ...{ plain: HOLDERS, profile: HOLDERS, key_type: HOLDERS },
     ...{ budget: ABOVE_OWNER, status: ABOVE_OWNER, team: ABOVE_OWNER },
@@ -54,7 +66,7 @@ export const RIGHTS: Readonly<Record<AccountKind, Rights>> = Object.freeze({
     ...NOBODY,
     read: ["admin", "viewer", "org_admin", "team_admin", "member", "self"],
     update: ABOVE_OWNER,
-    ...{ create: ABOVE_TEAM, delete: ABOVE_TEAM, block: ABOVE_TEAM, reset_spend: ABOVE_TEAM },
+    ...{ create: ABOVE_TEAM, delete: ABOVE_TEAM, block: ABOVE_TEAM, reset_spend: ABOVE_TEAM, iam: ABOVE_TEAM },
     ...{ plain: ABOVE_TEAM, profile: ABOVE_TEAM, budget: ABOVE_TEAM, status: ABOVE_TEAM },
     members: ABOVE_OWNER,
     owner: ADMIN,
@@ -71,7 +83,8 @@ export const RIGHTS: Readonly<Record<AccountKind, Rights>> = Object.freeze({
     ...NOBODY,
     read: ["admin", "viewer", "org_admin", "member"],
     ...{ update: ABOVE_TEAM, profile: ABOVE_TEAM, members: ABOVE_TEAM },
-    ...{ create: ADMIN, delete: ADMIN, block: ADMIN, reset_spend: ADMIN, plain: ADMIN, budget: ADMIN, status: ADMIN },
+    ...{ create: ADMIN, delete: ADMIN, block: ADMIN, reset_spend: ADMIN, iam: ADMIN },
+    ...{ plain: ADMIN, budget: ADMIN, status: ADMIN },
   },
   group: {
     ...NOBODY,

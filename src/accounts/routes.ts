@@ -26,6 +26,8 @@ export const ROUTE_GROUPS: Readonly<Record<string, readonly string[]>> = Object.
     "/model/info",
     "/spend/logs",
     "/keys/*",
+    "/projects/*",
+    "/orgs/*",
     "/-/*",
   ],
 });

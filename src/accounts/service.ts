@@ -11,25 +11,22 @@ import type {
   Page,
   Within,
 } from "../store/directory.ts";
-import {
-  type Actor,
-  type Caller,
-  isViewer,
-  type MemberPermission,
-  placesOf,
-  resolveCaller,
-  standingsTo,
-} from "./caller.ts";
+import { type Actor, type Caller, isViewer, placesOf, resolveCaller, standingsTo } from "./caller.ts";
 import { type ChangeBy, planChange, type Submitted } from "./change.ts";
 import { AccountError } from "./errors.ts";
 import { complete, NOUNS } from "./fields.ts";
-import { mayDo, type Operation, RIGHTS, type Standing, whoMay } from "./rights.ts";
+import { type MemberPermission, mayDo, type Operation, RIGHTS, type Standing, whoMay } from "./rights.ts";
 import { storeErrors } from "./store-errors.ts";
 import { assertKeyIsWhole, assertTempBudget } from "./whole.ts";
 
 /** How often a change that others got ahead of is worked out anew. */
 const TRIES = 3;
 const PAGE_MAX = 1_000;
+/** What a refusal calls an operation whose name is no verb. */
+const VERBS: Readonly<Partial<Record<Operation, string>>> = {
+  reset_spend: "reset the spend of",
+  iam: "change the IAM rules of",
+};
 
 /** Checks rules that are to be kept on an object. @throws AccountError `invalid_field` with what is wrong */
 export type CheckRules = (scope: "org" | "team" | "key", alias: string, text: string) => void;
@@ -49,11 +46,12 @@ export interface Creation {
 }
 
 /** Which objects to list. */
-export interface ListWish extends Pick<ListQuery, "after" | "skip" | "aliasPrefix" | "status"> {
+export interface ListWish
+  extends Pick<ListQuery, "after" | "skip" | "aliasPrefix" | "aliasPart" | "isReversed" | "status"> {
   /** 1 to 1,000; 100 when left out. */
   readonly limit?: number | undefined;
   /** Of these, only those that the caller may see. */
-  readonly within?: Within | undefined;
+  readonly within?: Within | readonly Within[] | undefined;
 }
 
 /** An object that was found, and how the caller stands to it. */
@@ -84,14 +82,14 @@ export class Accounts {
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
       throw new AccountError("invalid_field", `A page has 1 to ${PAGE_MAX} entries`, { field: "limit" });
     }
-    const within = await this.#visible(await this.caller(actor), kind, wish.within);
+    const within = this.#visible(await this.caller(actor), kind, wish.within);
     const page = await storeErrors(kind, () => this.directory.list(kind, { ...query, within, limit }));
     return { items: page.items.map(completed), next: page.next };
   }
 
   /** How many `list` would give on all its pages. */
   async count(actor: Actor, kind: AccountKind, wish: Omit<ListWish, "limit" | "after" | "skip"> = {}): Promise<number> {
-    const within = await this.#visible(await this.caller(actor), kind, wish.within);
+    const within = this.#visible(await this.caller(actor), kind, wish.within);
     return storeErrors(kind, () => this.directory.count(kind, { ...wish, within }));
   }
 
@@ -208,6 +206,12 @@ export class Accounts {
     return storeErrors(kind, () => this.directory.members(kind, object.id, { after, limit }));
   }
 
+  /** Whose requests the caller may see: its own, and those of the teams and organisations it is an admin of; null: all. */
+  async requestsWithin(actor: Actor): Promise<Within | null> {
+    const caller = await this.caller(actor);
+    return caller.role === "admin" || caller.role === "viewer" ? null : ownPlaces(caller, "key");
+  }
+
   /** Who changed what. For proxy admins and their viewers. */
   async audit(actor: Actor, query: AuditQuery): Promise<readonly AuditEntry[]> {
     const caller = await this.caller(actor);
@@ -243,7 +247,7 @@ export class Accounts {
 
   /** @throws AccountError `not_permitted`; viewers change nothing, whatever else they are */
   assertMay(caller: Caller, kind: AccountKind, operation: Operation, standings: ReadonlySet<Standing>): void {
-    const verb = operation === "reset_spend" ? "reset the spend of" : operation;
+    const verb = VERBS[operation] ?? operation;
     if (isViewer(caller)) {
       throw new AccountError("not_permitted", `A viewer cannot ${verb} ${NOUNS[kind]}s`);
     }
@@ -306,9 +310,14 @@ export class Accounts {
   /** Who is no proxy admin knows those with whom it shares a team or organisation, and its organisations' teams. */
   async #isKnownTo(caller: Caller, userId: string): Promise<boolean> {
     if (caller.role === "admin") return true;
-    const own = await this.#own(caller, "key");
-    const places = new Set([...caller.memberships.map(({ objectId }) => objectId), ...(own.teamIds ?? [])]);
-    return (await this.directory.membershipsOf(userId)).some(({ objectId }) => places.has(objectId));
+    const places = new Set(caller.memberships.map(({ objectId }) => objectId));
+    const theirs = await this.directory.membershipsOf(userId);
+    if (theirs.some(({ objectId }) => places.has(objectId))) return true;
+    const orgs = placesOf(caller, "org", "admin");
+    const teams = await Promise.all(
+      theirs.filter(({ kind }) => kind === "team").map(({ objectId }) => this.directory.get("team", objectId)),
+    );
+    return teams.some((team) => orgs.includes(String(team?.fields.orgId)));
   }
 
   /** By id, else by alias: an id is never somebody else's alias, for ids win. */
@@ -316,47 +325,30 @@ export class Accounts {
     return (await this.directory.get(kind, idOrAlias)) ?? (await this.directory.find(kind, idOrAlias));
   }
 
-  /** What of the wish the caller may see; undefined for all. */
-  async #visible(caller: Caller, kind: AccountKind, wish: Within | undefined): Promise<Within | undefined> {
-    if (caller.role === "admin" || caller.role === "viewer") return wish;
-    if (!RIGHTS[kind].read.some((standing) => standing !== "admin" && standing !== "viewer")) return {};
-    const own = await this.#own(caller, kind);
-    return wish === undefined ? own : both(wish, own);
+  /** What of the wish the caller may see; none for all. */
+  #visible(caller: Caller, kind: AccountKind, wish: ListWish["within"]): readonly Within[] {
+    const wished = wish === undefined ? [] : [wish].flat();
+    if (caller.role === "admin" || caller.role === "viewer") return wished;
+    if (!RIGHTS[kind].read.some((standing) => standing !== "admin" && standing !== "viewer")) return [{}];
+    return [...wished, ownPlaces(caller, kind)];
   }
+}
 
-  async #own(caller: Caller, kind: AccountKind): Promise<Within> {
-    const orgIds = placesOf(caller, "org", "admin");
-    if (kind === "org") return { ids: placesOf(caller, "org") };
-    if (kind === "user") return { ids: caller.userId === null ? [] : [caller.userId] };
-    const keyTeams = caller.keyTeamId === null ? [] : [caller.keyTeamId];
-    if (kind === "team") return { ids: [...placesOf(caller, "team"), ...keyTeams], orgIds };
-    const userId = caller.userId ?? undefined;
-    const ids = caller.keyId === null ? [] : [caller.keyId];
-    return { ids, userId, teamIds: [...placesOf(caller, "team", "admin"), ...(await this.#teamsOf(orgIds))] };
-  }
-
-  async #teamsOf(orgIds: readonly string[]): Promise<readonly string[]> {
-    if (orgIds.length === 0) return [];
-    const { items } = await this.directory.list("team", { within: { orgIds }, limit: PAGE_MAX });
-    return items.map(({ id }) => id);
-  }
+/** Where what the caller may see is. */
+function ownPlaces(caller: Caller, kind: AccountKind): Within {
+  const orgIds = placesOf(caller, "org", "admin");
+  if (kind === "org") return { ids: placesOf(caller, "org") };
+  if (kind === "user") return { ids: caller.userId === null ? [] : [caller.userId] };
+  const keyTeams = caller.keyTeamId === null ? [] : [caller.keyTeamId];
+  if (kind === "team") return { ids: [...placesOf(caller, "team"), ...keyTeams], orgIds };
+  const userId = caller.userId ?? undefined;
+  const ids = caller.keyId === null ? [] : [caller.keyId];
+  return { ids, userId, teamIds: placesOf(caller, "team", "admin"), orgIds };
 }
 
 /** With all its fields. */
 function completed(object: AccountObject): AccountObject {
   return { ...object, fields: complete(object.kind, object.fields) };
-}
-
-/** What is in both, as far as lists of ids can say it; a wish for what is not one's own gives nothing of it. */
-function both(wish: Within, own: Within): Within {
-  const common = (a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] =>
-    (a ?? []).filter((id) => b?.includes(id) === true);
-  return {
-    ids: common(wish.ids, own.ids),
-    orgIds: common(wish.orgIds, own.orgIds),
-    teamIds: common(wish.teamIds, own.teamIds),
-    userId: wish.userId === own.userId ? wish.userId : undefined,
-  };
 }
 
 /** The one message for what is not there and for what the caller may not know of. */

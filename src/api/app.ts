@@ -13,7 +13,7 @@ import type { Clock, RequestHead } from "../types.ts";
 import type { Credentials, Plane } from "./credentials.ts";
 import { checked, readJson, readQuery } from "./input.ts";
 import { PROBLEM_JSON, problemHeaders, problemOf } from "./problem.ts";
-import type { ApiReply, ApiRoute, ErrorDialect, RouteSet } from "./route.ts";
+import { type ApiReply, type ApiRoute, type ErrorDialect, patternOf, type RouteSet } from "./route.ts";
 
 /** What an API is served with. */
 export interface ApiOptions {
@@ -95,11 +95,6 @@ function mountable(sets: readonly RouteSet[], plane: Plane): readonly Mounted[] 
 
 function parametersOf({ path }: ApiRoute): number {
   return path.split("{").length - 1;
-}
-
-function patternOf(path: string): RegExp {
-  const parts = path.split(/(\{\w+\})/).map((part) => (part.startsWith("{") ? "[^/]+" : part.replaceAll(".", "\\.")));
-  return new RegExp(`^${parts.join("")}$`);
 }
 
 function nowhere(path: string, mounted: readonly Mounted[]): GatewayError {

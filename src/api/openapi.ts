@@ -38,7 +38,7 @@ const SCHEMES = {
 export function openApiDocument(sets: readonly RouteSet[], version: string): OpenApiDocument {
   const paths: Record<string, Record<string, OpenApiOperation>> = {};
   for (const set of sets) {
-    for (const route of set.routes) {
+    for (const route of [...set.routes, ...(set.calls ?? [])]) {
       paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(route, set) };
     }
   }
@@ -57,7 +57,7 @@ export function openApiDocument(sets: readonly RouteSet[], version: string): Ope
   };
 }
 
-function operationOf(route: ApiRoute, set: RouteSet): OpenApiOperation {
+function operationOf(route: Documented, set: RouteSet): OpenApiOperation {
   const { operationId, summary, description, access, dataPlane, body, bodyOptional } = route;
   const notes = [description, dataPlane ? "On the data plane as well." : undefined].filter(Boolean).join(" ");
   const content = body === undefined ? null : { "application/json": { schema: jsonSchema(body, "input") } };
@@ -79,9 +79,12 @@ function securityOf(access: Access, { adminKeyInOwnHeaderOnly }: RouteSet): read
   return { open: [], admin, key, any: [...admin, ...key] }[access];
 }
 
+/** What the document says of a route. */
+type Documented = Omit<ApiRoute, "handle">;
+
 type Parameter = OpenApiOperation["parameters"][number];
 
-function parametersOf(route: ApiRoute, place: "path" | "query"): readonly Parameter[] {
+function parametersOf(route: Documented, place: "path" | "query"): readonly Parameter[] {
   const schema = place === "path" ? route.params : route.query;
   const names = place === "path" ? [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name) : null;
   if (schema === undefined) {

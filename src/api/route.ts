@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { z } from "zod";
 import type { Actor } from "../accounts/caller.ts";
-import type { Principal } from "../types.ts";
+import type { Endpoint, Principal, Wire } from "../types.ts";
 
 /**
  * Whose credential opens a route. `open`: none is asked. `admin`: the admin key. `key`: a virtual key. `any`: either.
@@ -79,6 +79,19 @@ export interface ApiRoute {
   handle(request: ApiRequest): ApiReply | Promise<ApiReply>;
 }
 
+/**
+ * A path that makes calls to models, on both listeners. It goes the way of every call: credential, rules, budgets, provider,
+ * record; plugins tell it by the call's `path`. A virtual key opens it, never the admin key.
+ */
+export interface CallRoute extends Omit<ApiRoute, "handle" | "method"> {
+  readonly method: "POST";
+  readonly access: "key";
+  readonly wire: Wire;
+  readonly endpoint: Endpoint;
+  /** How its errors are told, whatever `error_format` says. */
+  readonly errorFormat: "openai" | "llmgateway" | "detail";
+}
+
 /** What went wrong, for a dialect to shape. */
 export interface ApiProblem {
   readonly status: number;
@@ -115,6 +128,14 @@ export interface RouteSet {
   /** True: the admin key is taken in `X-Admin-Key` only, never as a bearer. */
   readonly adminKeyInOwnHeaderOnly?: boolean;
   readonly routes: readonly ApiRoute[];
+  /** Paths of its own that make calls to models. */
+  readonly calls?: readonly CallRoute[];
+}
+
+/** The pattern of a path's plain form: a parameter is one segment. */
+export function patternOf(path: string): RegExp {
+  const parts = path.split(/(\{\w+\})/).map((part) => (part.startsWith("{") ? "[^/]+" : part.replaceAll(".", "\\.")));
+  return new RegExp(`^${parts.join("")}$`);
 }
 
 /** Declares a route: the handler's request has the types of the shapes. */

@@ -51,6 +51,7 @@ const byModel = (
 /** Every option by its name. A kind takes those whose field it has. */
 export const FIELD_OPTIONS: Readonly<Record<string, FieldOption>> = {
   alias: one("alias", "NAME", "what people call it; unique", (text) => text),
+  description: one("description", "TEXT", "what it is for", (text) => text),
   models: list("models", "MODEL,…", "models, patterns or access groups that it may use"),
   "access-groups": list("accessGroups", "NAME,…", "access groups whose models it may use"),
   "rpm-limit": one("rpmLimit", "N", "most requests a minute", readCount),
@@ -93,6 +94,12 @@ export const FIELD_OPTIONS: Readonly<Record<string, FieldOption>> = {
   user: one("userId", "ID", "the user that it belongs to", (text) => text),
   org: one("orgId", "ID", "the organisation that it belongs to", (text) => text),
   "member-permission": list("memberPermissions", "ROUTE,…", "what members may do: /key/generate, /key/update, …"),
+  "budget-mode": one(
+    "budgetMode",
+    "MODE",
+    "what its calls cost in credits: none, job_based, consumption_usd, consumption_tokens",
+    (text) => text,
+  ),
   metadata: one("metadata", "JSON", "an object of your own", readJson),
 };
 

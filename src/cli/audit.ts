@@ -4,9 +4,9 @@ import { systemClock } from "../clock.ts";
 import type { AuditEntry } from "../store/directory.ts";
 import { LOCAL, withAccounts } from "./account-service.ts";
 import type { Command, Io } from "./command.ts";
-import { parseOptions, usage } from "./options.ts";
+import { parseOptions } from "./options.ts";
 import { renderTable } from "./table.ts";
-import { momentJson, readMoment } from "./values.ts";
+import { momentJson, readCount, readMoment } from "./values.ts";
 
 const LIMIT = 1_000;
 
@@ -45,8 +45,8 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   const { since, object } = values;
   const sinceMs = since === undefined ? undefined : readMoment("audit", "--since", since, systemClock.nowMs(), -1);
   const [limit, afterSeq] = [
-    readNumber("--limit", values.limit ?? String(LIMIT)),
-    readNumber("--after", values.after ?? "0"),
+    readCount("audit", "--limit", values.limit ?? String(LIMIT)),
+    readCount("audit", "--after", values.after ?? "0"),
   ];
   const query = { sinceMs, object, limit, afterSeq };
   const entries = await withAccounts(io, values.config, (accounts) => accounts.audit(LOCAL, query));
@@ -55,11 +55,6 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   else io.stdout.write(table(entries));
   if (entries.length === limit) io.stderr.write(`there may be more: --after ${entries.at(-1)?.seq}\n`);
   return 0;
-}
-
-function readNumber(option: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw usage("audit", `${option} takes a whole number`);
 }
 
 function table(entries: readonly AuditEntry[]): string {

@@ -44,6 +44,12 @@ function isCalendarDay(date: string): boolean {
   return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date);
 }
 
+/** A whole number, 0 or more. */
+export function readCount(command: string, option: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw usage(command, `${option} takes a whole number`);
+}
+
 /** A budget in JSON output. */
 export function budgetJson(budget: Pick<Budget, "limitNanoUsd" | "window">): { limit_usd: string; window: string } {
   return { limit_usd: formatUsd(budget.limitNanoUsd), window: budgetWindowText(budget.window) };

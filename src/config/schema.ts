@@ -136,8 +136,8 @@ const Admin = z.strictObject({
     .default(false)
     .describe("Serve `GET /metrics` without the key, to whoever can reach `listen`."),
   apis: z
-    .array(z.enum(["admin"]))
-    .default(["admin"])
+    .array(z.enum(["admin", "admin-litellm", "admin-saas", "admin-llmgateway"]))
+    .default(["admin", "admin-saas", "admin-llmgateway"])
     .describe("Built-in plugins that serve HTTP APIs, added to `plugins`: see their folders' READMEs."),
 });
 

@@ -6,7 +6,7 @@ import type { OutcomeKind, Usage, Wire } from "../types.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { endWith } from "./end-with.ts";
 import { copyAnswerHeaders, type HeaderList } from "./headers.ts";
-import { errorEvent } from "./reply.ts";
+import { type ErrorFormat, errorEvent } from "./reply.ts";
 import type { Dial, Upstream } from "./upstream.ts";
 
 /** Reads usage off a stream while it passes; see llm/usage-tap.ts. */
@@ -57,6 +57,7 @@ export interface ExchangeContext {
   readonly deadlines: Deadlines;
   readonly limits: ExchangeLimits;
   readonly monotonicMs: () => number;
+  readonly errorFormat: ErrorFormat;
 }
 
 /** How an exchange ended; its last bytes are not sent yet. */
@@ -317,7 +318,7 @@ class Exchange implements Dial, Deadline {
     const usage = this.#usageSoFar();
     const { id, wire } = this.#request;
     this.#end(kind, this.#res.headersSent ? (this.#answer?.statusCode ?? 200) : error.status, usage, error, () => {
-      this.#res.write(errorEvent(error, wire, id), () => this.#res.destroy());
+      this.#res.write(errorEvent(error, wire, this.#context.errorFormat, id), () => this.#res.destroy());
     });
     this.#abandon();
   }

@@ -1,5 +1,6 @@
 // Answers that the gateway makes itself: errors in the caller's dialect, and small JSON documents.
 import type { ServerResponse } from "node:http";
+import { detailText } from "../detail-text.ts";
 import { ERRORS, type GatewayError } from "../errors.ts";
 import type { Wire } from "../types.ts";
 
@@ -13,13 +14,13 @@ export function errorBody(error: GatewayError, wire: Wire, format: ErrorFormat, 
   if (wire === "anthropic") return { type: "error", error: { type: row.anthropic, message }, request_id: requestId };
   if (wire === "gemini") return { error: { code: status, message, status: row.gemini } };
   if (format === "llmgateway") return { error: true, status, message };
-  if (format === "detail") return { detail: message };
+  if (format === "detail") return { detail: detailText(error.code, message, error.details.ruleId) };
   return { error: { message, type: row.openai, param: error.details.param ?? null, code: error.code } };
 }
 
-/** The error as one server-sent event, for a stream that has begun. */
-export function errorEvent(error: GatewayError, wire: Wire, requestId: string): string {
-  const data = JSON.stringify(errorBody(error, wire, "openai", requestId));
+/** The error as one server-sent event, for a stream that has begun. What has no `error` no SDK would see as one. */
+export function errorEvent(error: GatewayError, wire: Wire, format: ErrorFormat, requestId: string): string {
+  const data = JSON.stringify(errorBody(error, wire, format === "detail" ? "openai" : format, requestId));
   return wire === "anthropic" ? `event: error\ndata: ${data}\n\n` : `data: ${data}\n\n`;
 }
 

@@ -11,6 +11,7 @@ import { type Fallback, type Left, type Plan, Plans } from "./plan.ts";
 import type { Residual } from "./predicates.ts";
 import { createQuotaCache, isFixed } from "./quota-cache.ts";
 import type { QuotaFor } from "./quotas.ts";
+import { quotedBy } from "./sentence.ts";
 import { decisionOf, isAllowed, type TargetVerdict } from "./verdict.ts";
 
 /** Decides a call. @throws whatever a fault inside throws; the caller turns it into a denial. */
@@ -75,8 +76,8 @@ function decideOne(plan: Plan, facts: Facts, generation: number, find: QuotaFor)
 function isShared(verdict: TargetVerdict): boolean {
   if (!verdict.quotas.every(isFixed)) return false;
   const shown = verdict.denies[0];
-  if (isAllowed(verdict) || shown === undefined || shown.because !== null) return true;
-  return leavesOf(shown.fires).every(({ ref }) => isBound(ref.attribute));
+  if (isAllowed(verdict) || shown === undefined) return true;
+  return quotedBy(shown).every(({ attribute }) => isBound(attribute));
 }
 
 /** Whether what was unknown of a rule may be other things at another request, though its truth stays unknown. */

@@ -5,6 +5,7 @@ import { headerText } from "./check-context.ts";
 import type { CheckedQuota, CheckedRule, CheckedSet, Leaf } from "./checked.ts";
 import { isError } from "./diagnostics.ts";
 import { inlineSource, type KnownAttributes, nameOf, readText } from "./inline-text.ts";
+import { keptName } from "./quotas.ts";
 import { renderText } from "./render.ts";
 
 /** Rules kept on a subject cannot be evaluated: its requests are denied. */
@@ -41,9 +42,9 @@ export function bindRules(all: readonly CheckedRule[], rules: InlineRules): Chec
   });
 }
 
-/** Counters of the subject's own, whoever else keeps the same text: no name that people write holds a blank. */
+/** Counters of the subject's own. */
 function ownQuota(quota: CheckedQuota, { scope, subject }: InlineRules): CheckedQuota {
-  const name = `${scope} ${subject.id} ${quota.name}`;
+  const name = keptName(scope, subject.id, quota.name);
   return Object.freeze({ ...quota, name, text: `${nameOf(scope, subject.alias)}'s ${quota.text}` });
 }
 

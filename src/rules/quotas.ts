@@ -43,6 +43,11 @@ export function counterId({ quota: { name, unit, window, by } }: CountingRule, f
   return `rule:${text.length <= ID_CHARS_MAX ? text : createHash("sha256").update(text).digest("hex")}`;
 }
 
+/** What a subject's own counter is called, whoever else keeps the same text: no name that people write holds a blank. */
+export function keptName(scope: string, id: string, name: string): string {
+  return `${scope} ${id} ${name}`;
+}
+
 /** What is unset has a counter of its own, and so has what is unknown. */
 const UNKNOWN = {};
 

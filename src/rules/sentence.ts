@@ -1,7 +1,8 @@
 // The sentence that a denied caller reads: the model, what was compared, and the rule.
 import { formatPerMillion, formatUsd } from "../money.ts";
 import type { Target } from "../types.ts";
-import { type AttributeRef, readFact } from "./attributes.ts";
+import { ATTRIBUTES } from "./attribute-table.ts";
+import { type AttributeRef, isBound, readFact } from "./attributes.ts";
 import type { CheckedDefault, CheckedRule, Leaf } from "./checked.ts";
 import type { Fact, Facts } from "./facts.ts";
 import { leavesOf } from "./interpret.ts";
@@ -10,6 +11,32 @@ import { positionAt } from "./source.ts";
 import { condText } from "./written.ts";
 
 const VALUE_MAX = 80;
+
+/** `{price.input}` in the text of a `because`. */
+const PLACEHOLDER = /\{([^{}]+)\}/g;
+
+/** The rule's `because`, with the value that it saw for each attribute in braces. */
+export function becauseSentence(rule: CheckedRule, because: string, facts: Facts): string {
+  return because.replace(PLACEHOLDER, (written, name: string) => {
+    const ref = quotable(rule, name);
+    return ref === null ? written : factText(ref, readFact(ref, facts));
+  });
+}
+
+/** Every attribute whose value the sentence may tell. */
+export function quotedBy(rule: CheckedRule): readonly AttributeRef[] {
+  if (rule.because === null) return leavesOf(rule.fires).map(({ ref }) => ref);
+  return [...rule.because.matchAll(PLACEHOLDER)].flatMap(([, name = ""]) => quotable(rule, name) ?? []);
+}
+
+/** What the rule looks at itself, and what model or key fix: to anything else the rule is no reason to tell. */
+function quotable(rule: CheckedRule, name: string): AttributeRef | null {
+  const own = leavesOf(rule.fires).find(({ ref }) => ref.text === name);
+  if (own !== undefined) return own.ref;
+  const attribute = ATTRIBUTES.get(name);
+  if (attribute === undefined || attribute.takesParam || !isBound(attribute)) return null;
+  return { attribute, param: null, text: name, zone: rule.zone };
+}
 
 /** `Access denied: model gpt-4 (price $60/M) is denied by rules/models.rules:7 (price > $10/M)`. */
 export function denialSentence(rule: CheckedRule, facts: Facts): string {

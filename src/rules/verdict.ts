@@ -4,7 +4,7 @@ import type { CheckedDefault, CheckedRule } from "./checked.ts";
 import type { Facts } from "./facts.ts";
 import type { Fired } from "./fired.ts";
 import { type QuotaFor, quotaFor } from "./quotas.ts";
-import { defaultSentence, denialSentence } from "./sentence.ts";
+import { becauseSentence, defaultSentence, denialSentence } from "./sentence.ts";
 import { byPlace } from "./source.ts";
 
 /** What fired for one target. */
@@ -90,7 +90,7 @@ function denialOf(denied: readonly TargetVerdict[], factsOf: (target: Target) =>
 }
 
 function denialBy(rule: CheckedRule, facts: Facts): Denial {
-  const message = rule.because ?? denialSentence(rule, facts);
+  const message = rule.because === null ? denialSentence(rule, facts) : becauseSentence(rule, rule.because, facts);
   return Object.freeze({ message, ruleId: rule.id, ...(rule.status === null ? {} : { status: rule.status }) });
 }
 

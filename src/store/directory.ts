@@ -37,6 +37,8 @@ export interface AccountObject {
 
 /** What may be shown of a key's secret, and when it was last used. */
 export interface KeySecret {
+  /** What the store knows the secret by: 64 hex digits. It opens nothing. */
+  readonly hash: string;
   /** `sk-` and the first characters. */
   readonly prefix: string;
   readonly lastFour: string;
@@ -88,14 +90,22 @@ export interface ListQuery {
   readonly limit: number;
   /** Aliases that begin so; the list is then in the order of aliases, else oldest first. */
   readonly aliasPrefix?: string | undefined;
-  /** Where the object is: in one of these organisations (teams), teams (keys), of this user (keys); or of any of the three. */
-  readonly within?: Within | undefined;
+  /** Aliases that have this somewhere. Every alias is looked at. */
+  readonly aliasPart?: string | undefined;
+  /** Turns the order round. */
+  readonly isReversed?: boolean | undefined;
+  /** Where the object is; in all of these when there are several. */
+  readonly within?: Within | readonly Within[] | undefined;
   readonly status?: string | undefined;
 }
+
+/** Which of a list are counted: all that is no page. */
+export type CountQuery = Pick<ListQuery, "within" | "aliasPrefix" | "aliasPart" | "status">;
 
 /** An object matches when one of them holds; without any, none does. */
 export interface Within {
   readonly ids?: readonly string[] | undefined;
+  /** Teams of these organisations, and keys of such teams. */
   readonly orgIds?: readonly string[] | undefined;
   readonly teamIds?: readonly string[] | undefined;
   readonly userId?: string | undefined;
@@ -115,6 +125,37 @@ export interface Membership {
   readonly userId: string;
   readonly role: "admin" | "user";
   readonly createdMs: number;
+}
+
+/** What can have IAM rules. */
+export type IamKind = "org" | "team" | "key";
+
+/** An IAM rule, as LLM Gateway has them: it lists or measures what an object's requests may use. */
+export interface IamRule {
+  readonly id: string;
+  /** What it is on. */
+  readonly objectId: string;
+  /** `allow_models`, `deny_pricing` and so on: see accounts/iam-values.ts. */
+  readonly ruleType: string;
+  readonly ruleValue: Json;
+  /** An inactive one restricts nothing. */
+  readonly status: "active" | "inactive";
+  /** Of whoever set it; see `RANKS` in accounts/rights.ts. */
+  readonly rank: number;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+}
+
+/** One to write: with the id of one that is there it replaces it, without an id it is new. */
+export interface NewIamRule extends Omit<IamRule, "id" | "objectId" | "createdMs" | "updatedMs"> {
+  readonly id?: string | undefined;
+}
+
+/** The object that an IAM rule is on, and the version that the change was worked out on; the change raises it. */
+export interface IamPlace {
+  readonly kind: IamKind;
+  readonly id: string;
+  readonly version: number;
 }
 
 /** One line of the audit log. Secrets are masked before they get here. */
@@ -165,7 +206,7 @@ export interface Directory {
   findBySecret(hash: Buffer): Promise<AccountObject | null>;
   list(kind: AccountKind, query: ListQuery): Promise<Page<AccountObject>>;
   /** How many `list` would give without its pages. */
-  count(kind: AccountKind, query: Pick<ListQuery, "within" | "aliasPrefix" | "status">): Promise<number>;
+  count(kind: AccountKind, query: CountQuery): Promise<number>;
   insert(object: NewObject, by: By): Promise<AccountObject>;
   update(change: ObjectChange, by: By): Promise<AccountObject>;
   /**
@@ -187,9 +228,16 @@ export interface Directory {
   /** Where a user is a member. */
   membershipsOf(userId: string): Promise<readonly Membership[]>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
+  /** The IAM rules of an object, oldest first; none where there is no such object. */
+  iamRules(kind: IamKind, objectId: string): Promise<readonly IamRule[]>;
+  putIamRule(place: IamPlace, rule: NewIamRule, by: By): Promise<IamRule>;
+  /** `no_such_object` when the object has no such rule. */
+  removeIamRule(place: IamPlace, ruleId: string, by: By): Promise<void>;
+  /** The ids of the object's budgets, in the order of its field. Their counters are called by them. */
+  budgetIds(kind: AccountKind, id: string): Promise<readonly string[]>;
   /**
    * What was spent of the object's budgets, those by model too, is forgotten: their counters begin anew. What is in
-   * flight is charged to the old ones. The audit log keeps what was spent.
+   * flight is charged to the old ones. The audit log keeps what was spent. `RequestStore.spend` begins anew too.
    */
   resetSpend(kind: AccountKind, id: string, by: By): Promise<void>;
 }

@@ -1,6 +1,7 @@
 // What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
 import type { AccessRecord, Budget, InlineRules, Principal, QuotaUnit, RecordedRequest, Subject } from "../types.ts";
-import type { AccountKind, Directory } from "./directory.ts";
+import type { CreditStore } from "./credits.ts";
+import type { AccountKind, Directory, Within } from "./directory.ts";
 
 /** A key's state as stored. `expired` is not stored: it follows from `expiresMs`. */
 export type KeyStatus = "active" | "disabled" | "revoked";
@@ -320,6 +321,51 @@ export interface RuleHits {
 /** What usage can be grouped by. */
 export type UsageGroup = "key" | "team" | "user" | "model" | "day";
 
+/** A row of the request table as people read it. */
+export interface ListedRequest
+  extends Pick<
+    AccessRecord,
+    | "id"
+    | "receivedMs"
+    | "totalMs"
+    | "firstByteMs"
+    | "endpoint"
+    | "ip"
+    | "keyId"
+    | "keyAlias"
+    | "teamId"
+    | "userId"
+    | "orgId"
+    | "modelRequested"
+    | "model"
+    | "provider"
+    | "status"
+    | "error"
+    | "costNanoUsd"
+  > {
+  /** null where there was no usage; likewise the next two. */
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedInputTokens: number | null;
+}
+
+/** Which rows to list. All that is given must hold. */
+export interface RequestQuery {
+  readonly id?: string | undefined;
+  readonly keyId?: string | undefined;
+  readonly userId?: string | undefined;
+  /** Arrived at or after; milliseconds since the epoch, as the next. */
+  readonly fromMs?: number | undefined;
+  /** Arrived before. */
+  readonly untilMs?: number | undefined;
+  /** Whose requests may be seen: of these keys, this user, these teams, these organisations; left out for all. */
+  readonly within?: Within | undefined;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  /** Rows to pass over. It costs time in proportion. */
+  readonly skip?: number | undefined;
+}
+
 /** The request table. */
 export interface RequestStore {
   /**
@@ -346,6 +392,13 @@ export interface RequestStore {
    * rule id, in the UTC day of `sinceMs` and later ones. Counted in the transaction that writes the rows.
    */
   ruleHits(sinceMs: number): ReadonlyMap<string, RuleHits>;
+  /** Rows, newest first. */
+  list(query: RequestQuery): readonly ListedRequest[];
+  /**
+   * What the requests of these keys, teams, users or organisations have cost since they were made or last reset, in
+   * nano-USD, by id; one that has spent nothing may be missing. Summed in the transaction that writes the rows.
+   */
+  spend(kind: Exclude<AccountKind, "group">, ids: readonly string[]): ReadonlyMap<string, bigint>;
 }
 
 /** A rule set that was in force: the texts of its files. */
@@ -386,6 +439,7 @@ export interface Charge extends CounterId {
 export interface Store {
   readonly accounts: AccountStore;
   readonly directory: Directory;
+  readonly credits: CreditStore;
   readonly ledger: LedgerStore;
   readonly requests: RequestStore;
   readonly rules: RuleStore;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Test } from "tap";
 import type { Actor } from "../../src/accounts/caller.ts";
 import { AccountError } from "../../src/accounts/errors.ts";
+import { Iam } from "../../src/accounts/iam.ts";
 import { Keys } from "../../src/accounts/keys.ts";
 import { Accounts } from "../../src/accounts/service.ts";
 import { hashKey } from "../../src/key-secret.ts";
@@ -18,6 +19,7 @@ export interface World {
   readonly store: Store;
   readonly accounts: Accounts;
   readonly keys: Keys;
+  readonly iam: Iam;
   readonly clock: FakeClock;
   /** What the gateway would find for a secret. */
   find(secret: string): ReturnType<Store["accounts"]["findKey"]>;
@@ -30,7 +32,8 @@ export function emptyWorld(t: Test): World {
   t.teardown(() => store.close());
   const accounts = new Accounts({ directory: store.directory, checkRules: () => undefined });
   const keys = new Keys({ accounts, pepper, nowMs: () => clock.nowMs() });
-  return { store, accounts, keys, clock, find: (secret) => store.accounts.findKey(hashKey(secret, pepper)) };
+  const iam = new Iam({ accounts });
+  return { store, accounts, keys, iam, clock, find: (secret) => store.accounts.findKey(hashKey(secret, pepper)) };
 }
 
 /** People of `acme` and its team `ml`, by role; `stranger` is of the other organisation. */

@@ -1,6 +1,8 @@
 // Keys over their life: rotation with grace, expiry, raised budgets, audit, and changes that cross each other.
 import t from "tap";
+import type { Submitted } from "../../src/accounts/change.ts";
 import { hashKey } from "../../src/key-secret.ts";
+import { call, decideBy } from "../rules/samples.ts";
 import { master, peopledWorld, pepper, refused, user } from "./fixture.ts";
 
 const HOUR = 3_600_000;
@@ -294,5 +296,26 @@ t.test("values that cannot be used are refused by the field's name", async (t) =
   ];
   for (const [wish, message] of cases) {
     await refused(t, "invalid_field", keys.create(master, { ...wish }), message, JSON.stringify(wish));
+  }
+});
+
+t.test("limits and budgets of nothing refuse every request with 429, each by its name", async (t) => {
+  const { keys, accounts, find } = await peopledWorld(t);
+  const { key, secret } = await keys.create(master, {});
+  const none = { limitUsd: "0", window: "1h" };
+  const cases: readonly [Submitted, string][] = [
+    [{ rpmLimit: 0 }, "A limit of 0 requests per 1m leaves nothing to use"],
+    [{ tpmLimit: 0 }, "A limit of 0 tokens per 1m leaves nothing to use"],
+    [{ maxParallelRequests: 0 }, "A limit of 0 concurrent leaves nothing to use"],
+    [{ modelRpmLimits: { "gpt-4": 0 } }, "A limit of 0 requests per 1m leaves nothing to use"],
+    [{ budgets: [none] }, "A budget of $0 per 1h leaves nothing to use"],
+    [{ modelBudgets: { "gpt-4": none } }, "A budget of $0 per 1h leaves nothing to use"],
+  ];
+  for (const [fields, message] of cases) {
+    await accounts.update(master, "key", key.id, fields);
+    const by = find(secret)?.principal;
+    if (by === undefined) throw new Error("the key is there");
+    t.match(decideBy("default allow\n")(call(), by).denial, { message, status: 429 });
+    await accounts.update(master, "key", key.id, Object.fromEntries(Object.keys(fields).map((name) => [name, null])));
   }
 });

@@ -14,15 +14,25 @@ const ROLES = Object.keys(PEOPLE) as (keyof typeof PEOPLE)[];
 
 /** A value for each field that is not what the objects below have. */
 const VALUES: Readonly<Record<string, unknown>> = {
-  ...{ alias: "another", metadata: { a: 1 }, models: ["gpt-4"], accessGroups: ["fast"], ipRanges: ["10.0.0.0/8"] },
+  ...{
+    alias: "another",
+    description: "for x",
+    metadata: { a: 1 },
+    models: ["gpt-4"],
+    accessGroups: ["fast"],
+    ipRanges: ["10.0.0.0/8"],
+  },
   ...{ tpmLimit: 5, rpmLimit: 5, maxParallelRequests: 5, modelTpmLimits: { m: 5 }, modelRpmLimits: { m: 5 } },
   ...{ budgets: [{ limitUsd: "5", window: "month" }], softBudgetUsd: "4", modelBudgets: { m: { limitUsd: "1" } } },
   ...{ rules: "deny\n", teamId: "ml2", userId: "mia", serviceAccount: true, status: "disabled", expiresMs: 9e15 },
+  budgetMode: "consumption_usd",
   ...{ tags: ["x"], roles: ["dev"], allowedRoutes: ["info_routes"], keyType: "read_only", orgId: "rival" },
   ...{
     tempBudgetIncreaseUsd: "1",
     tempBudgetExpiresMs: 9e15,
     memberPermissions: ["/key/generate"],
+    modelAliases: { m: "gpt-4" },
+    noMainBudget: true,
     role: "proxy_admin",
   },
 };
@@ -80,6 +90,8 @@ async function tryField(world: World, kind: AccountKind, id: string, field: stri
   return outcomes;
 }
 
+const FREE_ONLY = { ruleType: "allow_pricing", ruleValue: { pricingType: "free" } };
+
 type Try = (world: World, who: ReturnType<typeof user>, id: string) => Promise<unknown>;
 
 /** Operations, each on objects that may be lost. */
@@ -93,6 +105,12 @@ const TRIES: Readonly<Record<string, Try>> = {
   "key regenerate": ({ keys }, who, id) => keys.regenerate(who, id),
   "key block": async (world, who) => world.keys.setBlocked(who, await freshKey(world), true),
   "key reset spend": ({ accounts }, who, id) => accounts.resetSpend(who, "key", id),
+  "key iam read": ({ iam }, who, id) => iam.list(who, "key", id),
+  "key iam change": ({ iam }, who, id) => iam.add(who, "key", id, FREE_ONLY),
+  "team iam read": ({ iam }, who) => iam.list(who, "team", "ml"),
+  "team iam change": ({ iam }, who) => iam.add(who, "team", "ml", FREE_ONLY),
+  "org iam read": ({ iam }, who) => iam.list(who, "org", "acme"),
+  "org iam change": ({ iam }, who) => iam.add(who, "org", "acme", FREE_ONLY),
   "team read": ({ accounts }, who) => accounts.get(who, "team", "ml"),
   "team create in the org": ({ accounts }, who) =>
     accounts.create(who, "team", { fields: { alias: "n", orgId: "acme" } }),
@@ -205,6 +223,12 @@ t.test("who is no admin and no viewer reads nothing of another tenant, by id, al
     [key.id],
     "its team's admin sees it",
   );
+  t.same(
+    (await accounts.list(user("tom"), "key", { within: { userId: "ann" } })).items.map(({ id }) => id),
+    [key.id],
+    "also when asked for by its user",
+  );
+  t.equal(await accounts.count(user("tom"), "key", { within: { userId: "mia" } }), 0);
   t.same(
     (await accounts.list(user("olga"), "key", { within: { teamIds: ["ml", "spies"] } })).items.map(({ id }) => id),
     [key.id],

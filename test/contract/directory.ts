@@ -67,6 +67,7 @@ export const directory: Suite = {
     t.equal(await store.directory.get("org", "my-team"), null, "nor is one kind another");
     const key = await add(store.directory, "key", { alias: "k", teamId: "my-team", tags: ["x"], expiresMs: 5 });
     t.match(key.id, /^key_[0-9a-f]{24}$/);
+    t.equal(key.secret?.hash, secretOf("k").hash.toString("hex"));
     t.match(key.secret, { prefix: "sk-demo", lastFour: "demo", lastUsedMs: null, graceUntilMs: null });
     t.equal((await store.directory.findBySecret(secretOf("k").hash))?.id, key.id);
     t.equal(await store.directory.findBySecret(secretOf("other").hash), null);
@@ -167,6 +168,20 @@ export const directory: Suite = {
     t.same(await keys({ aliasPrefix: "k" }), ["k1", "k2"]);
     t.same(await keys({ aliasPrefix: "k%" }), [], "no pattern");
     t.same(await keys({ status: "disabled" }), ["other"]);
+    t.same(await keys({ aliasPart: "th" }), ["other"]);
+    t.same(await keys({ aliasPart: "k", status: "active" }), ["k1", "k2"]);
+    t.same(await keys({ aliasPart: "K%" }), []);
+    t.same(await keys({ isReversed: true }), ["other", "k2", "k1"]);
+    t.same(await keys({ aliasPrefix: "k", isReversed: true }), ["k2", "k1"]);
+    t.same(await keys({ within: { orgIds: ["acme"] } }), ["k1"], "keys of an organisation's teams");
+    t.same(
+      await keys({ within: [{ userId: "ann", teamIds: ["ml"] }, { teamIds: ["ops"] }] }),
+      ["k2"],
+      "in all of several",
+    );
+    t.same(await keys({ within: [{ userId: "ann" }, { orgIds: ["acme"] }] }), []);
+    t.same(await keys({ within: [] }), ["k1", "k2", "other"]);
+    t.same(await pages(store.directory, "key", { limit: 2, isReversed: true }), [["other", "k2"], ["k1"]]);
     t.same(aliases((await store.directory.list("team", { limit: 9, within: { orgIds: ["acme"] } })).items), ["ml"]);
   },
 

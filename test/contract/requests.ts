@@ -6,6 +6,65 @@ import { counter, open, SILENCE_MS, type Suite } from "./rig.ts";
 
 /** The request table. */
 export const requests: Suite = {
+  "what was spent is summed by key, team, user and organisation; a reset forgets it for that one alone": async (
+    t,
+    fresh,
+  ) => {
+    const { store } = open(t, fresh);
+    const by = { actor: "test" };
+    await store.directory.insert({ kind: "team", id: "ml", fields: { alias: "ml" }, bounds: {} }, by);
+    const append = (keyId: string, teamId: string | null, costNanoUsd: number, userId: string | null = null): void =>
+      store.requests.append(accessRecord("1", { keyId, teamId, costNanoUsd, userId, orgId: null }));
+    append("a", "ml", 5);
+    append("a", "ml", 7);
+    append("a", null, 100);
+    append("b", "ml", 1_000, "ann");
+    append("b", "ml", 0, "ann");
+    await store.ledger.commit([]);
+    append("b", "ml", 1, "ann");
+    await store.ledger.commit([]);
+    const spent = (kind: "key" | "team" | "user" | "org", ...ids: string[]): unknown =>
+      Object.fromEntries(store.requests.spend(kind, ids));
+    t.same(spent("key", "a", "b", "c"), { a: 112n, b: 1_001n });
+    t.same([spent("team", "ml"), spent("user", "ann"), spent("org", "ml")], [{ ml: 1_013n }, { ann: 1_001n }, {}]);
+    await store.directory.resetSpend("team", "ml", by);
+    append("a", "ml", 3);
+    await store.ledger.commit([]);
+    t.same([spent("team", "ml"), spent("key", "a")], [{ ml: 3n }, { a: 115n }]);
+    await store.directory.resetSpend("team", "ml", by);
+    t.same(spent("team", "ml"), { ml: 0n });
+  },
+
+  "rows are listed newest first, by what is asked and by what may be seen": async (t, fresh) => {
+    const { store, clock } = open(t, fresh);
+    const at = clock.nowMs();
+    const rows = [
+      { keyId: "a", teamId: "ml", userId: "ann", orgId: "acme", receivedMs: at },
+      { keyId: "b", teamId: "ml", userId: null, orgId: "acme", receivedMs: at + 1 },
+      { keyId: "c", teamId: null, userId: "ann", orgId: null, receivedMs: at + 2, usage: null, error: "key_expired" },
+      { keyId: null, teamId: null, userId: null, orgId: null, receivedMs: at + 2 },
+    ];
+    for (const [i, row] of rows.entries()) store.requests.append(accessRecord(`r${i}`, row));
+    await store.ledger.commit([]);
+    const ids = (query: object): string[] => store.requests.list({ limit: 9, ...query }).map(({ id }) => id);
+    t.same(ids({}), ["r3", "r2", "r1", "r0"]);
+    t.same(ids({ limit: 2, skip: 1 }), ["r2", "r1"]);
+    t.same(ids({ id: "r1" }), ["r1"]);
+    t.same(ids({ keyId: "a" }), ["r0"]);
+    t.same(ids({ userId: "ann" }), ["r2", "r0"]);
+    t.same(ids({ fromMs: at + 1, untilMs: at + 2 }), ["r1"]);
+    t.same(ids({ within: { ids: ["b"], userId: "ann" } }), ["r2", "r1", "r0"], "of any of them");
+    t.same(ids({ within: { teamIds: ["ml"] }, userId: "ann" }), ["r0"]);
+    t.same(ids({ within: { orgIds: ["acme"] } }), ["r1", "r0"]);
+    t.same(ids({ within: {} }), [], "nobody's rows are nobody's");
+    t.match(store.requests.list({ limit: 1, id: "r2" }), [
+      { inputTokens: null, outputTokens: null, error: "key_expired" },
+    ]);
+    t.match(store.requests.list({ limit: 1, id: "r0" }), [
+      { inputTokens: 10, outputTokens: 20, modelRequested: "gpt-4o" },
+    ]);
+  },
+
   "usage sums what was sent to a provider, by each group": async (t, fresh) => {
     const { store, clock } = open(t, fresh);
     const day = 86_400_000;

@@ -115,17 +115,17 @@ t.test("a budget for one model counts that model alone, beside the others", asyn
   clock.aheadMs += DAY_MS;
   t.equal(await ask(secret), "200");
   await accounts.update(master, "key", key.id, { modelBudgets: { "gpt-4o-mini": { limitUsd: "0", window: "day" } } });
-  t.match(await ask(secret), /^403 The budget for this model is \$0/);
+  t.match(await ask(secret), /^429 A budget of \$0 per day leaves nothing to use/);
 });
 
 t.test("limits and budgets of nothing let nothing through, on whatever object", async (t) => {
   const { accounts, keys, ask } = await rig(t);
   const { key, secret } = await keys.create(master, { teamId: "ml", userId: "ann" });
   const fields: [string, unknown, RegExp][] = [
-    ["rpmLimit", 0, /^403 Its limit is 0 requests per 1m/],
-    ["tpmLimit", 0, /^403 Its limit is 0 tokens per 1m/],
-    ["maxParallelRequests", 0, /^403 Its limit is 0 concurrent/],
-    ["modelRpmLimits", { "gpt-4o-mini": 0 }, /^403 Its limit is 0 requests/],
+    ["rpmLimit", 0, /^429 A limit of 0 requests per 1m leaves nothing to use/],
+    ["tpmLimit", 0, /^429 A limit of 0 tokens per 1m/],
+    ["maxParallelRequests", 0, /^429 A limit of 0 concurrent/],
+    ["modelRpmLimits", { "gpt-4o-mini": 0 }, /^429 A limit of 0 requests/],
     ["budgets", [{ limitUsd: "0", window: "30d" }], /^429 Budget/],
     ["budgets", [{ limitUsd: "0", window: "45s" }], /^429 Budget/],
   ];

@@ -4,6 +4,8 @@ import type { Actor } from "../../src/accounts/caller.ts";
 import { Keys } from "../../src/accounts/keys.ts";
 import { Accounts } from "../../src/accounts/service.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { until } from "../support/until.ts";
+import { CHAT_ANSWER, json, startUpstream } from "../support/upstream.ts";
 
 const master: Actor = { kind: "master" };
 const PROVIDERS = [{ name: "demo", base_url: "demo:", wire: "openai" }];
@@ -16,8 +18,8 @@ interface Rig {
   ask(secret: string, model?: string): Promise<string>;
 }
 
-async function rig(t: Test, config: object = {}): Promise<Rig> {
-  const gateway = await startTestGateway(t, { providers: PROVIDERS, config });
+async function rig(t: Test, config: object = {}, providers: readonly object[] = PROVIDERS): Promise<Rig> {
+  const gateway = await startTestGateway(t, { providers, config });
   const accounts = new Accounts({ directory: gateway.store.directory });
   const keys = new Keys({ accounts, pepper: gateway.pepper, nowMs: Date.now });
   const ask = async (secret: string, model = "gpt-4o-mini"): Promise<string> => {
@@ -79,6 +81,53 @@ t.test("what a key may not use is not in its list of models", async (t) => {
   const ids = data.map(({ id }) => id);
   t.ok(ids.includes("gpt-4o") && ids.includes("o3"));
   t.notOk(ids.includes("gpt-4o-mini"));
+});
+
+t.test("an alias of a key or its team stands for a model before rules decide, and is listed", async (t) => {
+  const { gateway, accounts, keys, ask } = await rig(t);
+  const { key, secret } = await keys.create(master, {
+    teamId: "ml",
+    models: ["gpt-4o"],
+    modelAliases: { best: "gpt-4o", cheap: "gpt-4o-mini" },
+  });
+  const names = async (): Promise<string[]> => {
+    const answer = await fetch(`${gateway.url}/v1/models`, { headers: { authorization: `Bearer ${secret}` } });
+    return ((await answer.json()) as { data: { id: string }[] }).data.map(({ id }) => id);
+  };
+  t.equal(await ask(secret, "best"), "200");
+  t.match(await ask(secret, "cheap"), /^403 Access denied: model gpt-4o-mini /, "an alias lets nobody past the rules");
+  t.same(await names(), ["best", "gpt-4o"]);
+  await accounts.update(master, "team", "ml", { modelAliases: { best: "gpt-4o-mini", "gpt-4o-mini": "gpt-4o" } });
+  t.equal(await ask(secret, "best"), "200", "the key's own wins");
+  t.equal(await ask(secret, "gpt-4o-mini"), "200", "a model's own name may be an alias; it counts at the next request");
+  t.equal(await ask(secret, "__proto__"), "404 No provider here serves the model `__proto__`");
+  await accounts.update(master, "key", key.id, { modelAliases: { best: "gpt-4o-min" } });
+  t.match(await ask(secret, "best"), /^404 .*did you mean `gpt-4o-mini`/, "one step: an alias of an alias is no model");
+  const body = { model: "gpt-4o-mini", max_tokens: 5, messages: [{ role: "user", content: "hi" }] };
+  const answer = await gateway.chat(body, { authorization: `Bearer ${secret}` });
+  t.equal(answer.headers.get("x-tollgate-model"), "gpt-4o");
+  t.match(await answer.json(), { model: "gpt-4o" }, "what is sent on is what it stands for");
+});
+
+t.test("requests above max_parallel_requests are refused until one of those in flight has ended", async (t) => {
+  const upstream = await startUpstream();
+  t.teardown(() => upstream.close());
+  const providers = [{ name: "openai", base_url: `${upstream.url}/v1`, wire: "openai" }];
+  const { keys, ask, accounts } = await rig(t, {}, providers);
+  const { key, secret } = await keys.create(master, { maxParallelRequests: 2 });
+  const held: (() => unknown)[] = [];
+  upstream.answer = (req, res, body) => void held.push(() => json(CHAT_ANSWER)(req, res, body));
+  const inFlight = [ask(secret), ask(secret)];
+  await until("both are in flight", () => held.length === 2);
+  t.match(await ask(secret), /^429 /);
+  await accounts.update(master, "key", key.id, { maxParallelRequests: 3 });
+  const third = ask(secret);
+  await until("the third is in flight", () => held.length === 3);
+  t.match(await ask(secret), /^429 /, "a change counts at once, and what is in flight is counted on");
+  upstream.answer = json(CHAT_ANSWER);
+  for (const answer of held) answer();
+  t.same(await Promise.all([...inFlight, third]), ["200", "200", "200"]);
+  t.equal(await ask(secret), "200");
 });
 
 t.test("addresses, limits and budgets of the objects are kept", async (t) => {

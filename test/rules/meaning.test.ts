@@ -314,6 +314,22 @@ t.test("the caller is shown the first deny by file and line, the log all", async
   );
 });
 
+t.test("a because tells the values of what its rule compares, and of what model and key fix", async (t) => {
+  const said = (rule: string, of: Call, by = principal({ team: "ml" })) =>
+    decideBy(`default allow\n${rule}\n`)(of, by).denial?.message;
+  const dear = 'deny when price.input > $10/M because "{model} of {provider} is {price.input}, {team}: {nothing} {"';
+  t.equal(said(dear, call()), "gpt-4 of openai is $30/M, ml: {nothing} {");
+  t.equal(said(dear, call({ targets: [UNPRICED] })), "mystery of openai is unknown, ml: {nothing} {");
+  const ip = 'deny when ip not in [10.0.0.0/8] because "not from {ip}"';
+  const decide = decideBy(`default allow\n${ip}\n`);
+  for (const from of ["192.0.2.7", "192.0.2.8"]) {
+    t.equal(decide(call({ ip: from }), principal()).denial?.message, `not from ${from}`, "each caller its own");
+  }
+  t.equal(said('deny model gpt-4 because "{ip} {header}"', call()), "{ip} {header}", "what the rule does not look at");
+  const header = String.raw`deny when header["x-env"] = prod because "{header[\"x-env\"]}"`;
+  t.equal(said(header, call({ headers: { "x-env": "prod" } })), "prod");
+});
+
 t.test("a because replaces the sentence; a status replaces the code's", async (t) => {
   const { denial } = decideBy('default allow\ndeny model gpt-4 as x because "Use \\"gpt-4o-mini\\"" status 451\n')(
     call(),

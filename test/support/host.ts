@@ -9,6 +9,8 @@ export const noRequests: RequestStore = {
   decided: () => [],
   find: () => null,
   ruleHits: () => new Map(),
+  list: () => [],
+  spend: () => new Map(),
 };
 
 /** A host of which only the given parts work. */

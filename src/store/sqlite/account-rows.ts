@@ -55,7 +55,7 @@ export interface StoredOrg extends Subject {
 }
 
 /** A fresh id: `key_` and 24 hexadecimal digits. */
-export function newId(kind: "key" | "team" | "org" | "user" | "grp" | "bud" | "proc"): string {
+export function newId(kind: "key" | "team" | "org" | "user" | "grp" | "bud" | "proc" | "iam"): string {
   return `${kind}_${randomBytes(12).toString("hex")}`;
 }
 
@@ -85,6 +85,7 @@ export function toPrincipal(
   budgets: readonly Budget[],
   rules: readonly InlineRules[],
 ): Principal {
+  const modelAliases = aliasesOf(owners);
   const subject = (scope: Owner["scope"]): Subject | null =>
     owners.find((owner) => owner.scope === scope)?.subject ?? null;
   return Object.freeze({
@@ -96,8 +97,16 @@ export function toPrincipal(
     roles: Object.freeze(JSON.parse(key.roles) as string[]),
     tags: Object.freeze(JSON.parse(key.tags) as string[]),
     budgets: Object.freeze(budgets),
+    ...(modelAliases === null ? {} : { modelAliases }),
     ...(rules.length === 0 ? {} : { rules: Object.freeze(rules) }),
   });
+}
+
+/** The key's own, then its team's. */
+function aliasesOf(owners: readonly Owner[]): NonNullable<Principal["modelAliases"]> | null {
+  const all = ["team", "key"].map((scope) => owners.find((owner) => owner.scope === scope)?.settings.modelAliases);
+  if (all.every((aliases) => aliases === undefined || aliases === null)) return null;
+  return Object.freeze(Object.assign({}, ...all) as Record<string, string>);
 }
 
 /** The key or something it belongs to: what is kept there applies to the key's requests. */

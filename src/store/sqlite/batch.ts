@@ -6,6 +6,7 @@ import type { Counters } from "./counters.ts";
 import { toUnavailable } from "./errors.ts";
 import type { Requests } from "./requests.ts";
 import type { RuleHitTable } from "./rule-hits.ts";
+import type { SpendTable } from "./spend.ts";
 import { Waiters } from "./waiters.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -22,6 +23,7 @@ export interface BatchOptions {
   readonly counters: Counters;
   readonly requests: Requests;
   readonly hits: RuleHitTable;
+  readonly spend: SpendTable;
   readonly busyTimeoutMs: number;
   readonly commitTimeoutMs: number;
   readonly onEvent: (event: StoreEvent) => void;
@@ -47,7 +49,7 @@ export class Batch {
     this.#waiters = new Waiters(options.commitTimeoutMs);
     const { db } = options;
     this.#transaction = db.transaction((work: () => unknown) => {
-      this.#queue.writeTo(options.counters, options.requests, options.hits);
+      this.#queue.writeTo(options.counters, options.requests, options.hits, options.spend);
       return work();
     }).immediate;
     db.pragma(`busy_timeout = ${options.busyTimeoutMs}`);

@@ -102,6 +102,11 @@ export class Budgets {
     return this.#of.all(id, scope).map(toField);
   }
 
+  /** The ids of all the subject's own budgets, in the same order. */
+  idsOf(scope: BudgetScope, id: string): readonly string[] {
+    return this.#of.all(id, scope).map((budget) => budget.id);
+  }
+
   /** Whose budget the quota of that id counts; null for one that is no budget, or is not there any more. */
   ownerOf(quota: string): (Subject & { readonly kind: BudgetScope }) | null {
     if (!quota.startsWith(QUOTA_PREFIX)) return null;

@@ -131,6 +131,7 @@ export function toObject(kind: AccountKind, row: ObjectRow, budgets: Json, grace
       kind !== "key"
         ? null
         : {
+            hash: (row.hash as Buffer).toString("hex"),
             prefix: row.prefix as string,
             lastFour: row.last_four as string,
             lastUsedMs: row.last_used_ms as number | null,

@@ -7,9 +7,13 @@ import type {
   AuditQuery,
   By,
   Directory,
+  IamKind,
+  IamPlace,
+  IamRule,
   Json,
   ListQuery,
   Membership,
+  NewIamRule,
   NewObject,
   ObjectChange,
   Page,
@@ -18,19 +22,22 @@ import type {
 import { StoreError } from "../store.ts";
 import type { AccountChanges, Log } from "./account-changes.ts";
 import { newId } from "./account-rows.ts";
+import { BudgetSpending } from "./budget-spend.ts";
 import type { BudgetScope, Budgets } from "./budgets.ts";
 import { countSql, listSql, type Sql } from "./directory-query.ts";
 import { columnsOf, type ObjectRow, TABLES, toObject, type Value } from "./directory-rows.ts";
 import { guarded, isDuplicate } from "./errors.ts";
+import { IamRuleTable, type IamSubject } from "./iam-rules.ts";
 import { assertFits } from "./inline-rules.ts";
 import { Memberships } from "./memberships.ts";
-import { Spend } from "./spend.ts";
+import type { SpendKind, SpendTable } from "./spend.ts";
 
 /** What the directory works with. */
 export interface DirectoryOptions {
   readonly db: Database.Database;
   readonly changes: AccountChanges;
   readonly budgets: Budgets;
+  readonly spend: SpendTable;
   readonly nowMs: () => number;
 }
 
@@ -41,16 +48,20 @@ export class SqliteDirectory implements Directory {
   readonly #db: Database.Database;
   readonly #changes: AccountChanges;
   readonly #budgets: Budgets;
+  readonly #spend: SpendTable;
+  readonly #budgetSpend: BudgetSpending;
   readonly #members: Memberships;
-  readonly #spend: Spend;
+  readonly #iam: IamRuleTable;
   readonly #nowMs: () => number;
 
-  constructor({ db, changes, budgets, nowMs }: DirectoryOptions) {
+  constructor({ db, changes, budgets, spend, nowMs }: DirectoryOptions) {
     this.#db = db;
     this.#changes = changes;
     this.#budgets = budgets;
+    this.#spend = spend;
+    this.#budgetSpend = new BudgetSpending(db, budgets);
     this.#members = new Memberships(db);
-    this.#spend = new Spend(db, budgets);
+    this.#iam = new IamRuleTable(db);
     this.#nowMs = nowMs;
   }
 
@@ -166,14 +177,52 @@ export class SqliteDirectory implements Directory {
     return this.#changes.audit(query);
   }
 
+  async iamRules(kind: IamKind, objectId: string): Promise<readonly IamRule[]> {
+    return guarded(() => this.#iam.of(kind, objectId));
+  }
+
+  async putIamRule(place: IamPlace, rule: NewIamRule, { actor }: By): Promise<IamRule> {
+    return this.#changes.run(actor, (log, nowMs) => {
+      const subject = this.#touch(place, actor, nowMs);
+      if (rule.id !== undefined) this.#iamRule(place, rule.id);
+      return this.#iam.put(subject, rule, nowMs, log);
+    });
+  }
+
+  async removeIamRule(place: IamPlace, ruleId: string, { actor }: By): Promise<void> {
+    this.#changes.run(actor, (log, nowMs) => {
+      const subject = this.#touch(place, actor, nowMs);
+      this.#iam.remove(subject, this.#iamRule(place, ruleId), log);
+    });
+  }
+
+  async budgetIds(kind: AccountKind, id: string): Promise<readonly string[]> {
+    return guarded(() => this.#budgets.idsOf(kind as BudgetScope, id));
+  }
+
   async resetSpend(kind: AccountKind, id: string, { actor }: By): Promise<void> {
     this.#changes.run(actor, (log) => {
       const { alias } = this.#existing(kind, id).fields;
-      const spent = this.#spend.of(kind as BudgetScope, id);
-      this.#spend.reset(kind as BudgetScope, id);
+      const spent = this.#budgetSpend.of(kind as BudgetScope, id);
+      this.#budgetSpend.reset(kind as BudgetScope, id);
+      this.#spend.forget(kind as SpendKind, id);
       const line = { action: "update", kind, objectId: id, objectAlias: String(alias) } as const;
       log({ ...line, field: "spend", old: [...spent], new: "0" });
     });
+  }
+
+  /** Raises the version of what a rule is on. */
+  #touch(place: IamPlace, actor: string, nowMs: number): IamSubject {
+    const { kind, id, version, fields } = this.#current(place);
+    this.#updateRow(kind, id, { version: version + 1, updated_ms: nowMs, updated_by: actor });
+    return { kind: place.kind, id, alias: String(fields.alias) };
+  }
+
+  /** The rule of that id that is on that very object. */
+  #iamRule({ kind, id }: IamPlace, ruleId: string): IamRule {
+    const rule = this.#iam.of(kind, id).find((one) => one.id === ruleId);
+    if (rule === undefined) throw new StoreError("no_such_object", `The ${kind} ${id} has no IAM rule ${ruleId}`);
+    return rule;
   }
 
   #read(kind: AccountKind, where: string, value: string): AccountObject | null {

@@ -1,7 +1,9 @@
 // Rules kept on organisations, teams and keys in SQLite.
 import type Database from "better-sqlite3";
+import { iamText } from "../../accounts/iam-text.ts";
 import type { InlineRules, Subject } from "../../types.ts";
 import { RULES_BYTES_MAX, type RuleScope, StoreError } from "../store.ts";
+import { IamRuleTable } from "./iam-rules.ts";
 
 const SCOPES: readonly RuleScope[] = ["org", "team", "key"];
 const TABLES: Readonly<Record<RuleScope, string>> = { org: "organizations", team: "teams", key: "keys" };
@@ -9,9 +11,11 @@ const TABLES: Readonly<Record<RuleScope, string>> = { org: "organizations", team
 /** The `rules` columns. Every function runs inside the caller's transaction. */
 export class InlineRuleTexts {
   readonly #db: Database.Database;
+  readonly #iam: IamRuleTable;
 
   constructor(db: Database.Database) {
     this.#db = db;
+    this.#iam = new IamRuleTable(db);
   }
 
   /** @param text null for none */
@@ -20,12 +24,18 @@ export class InlineRuleTexts {
     this.#db.prepare(`UPDATE ${TABLES[scope]} SET rules = ? WHERE id = ?`).run(text, id);
   }
 
-  /** On organisations, then teams, then keys, each oldest first. */
+  /** On organisations, then teams, then keys, each oldest first: what was written as rules, and what IAM rules come to. */
   all(): readonly InlineRules[] {
     return SCOPES.flatMap((scope) => {
-      const sql = `SELECT id, alias, rules FROM ${TABLES[scope]} WHERE rules IS NOT NULL AND deleted_ms IS NULL ORDER BY seq`;
-      const rows = this.#db.prepare<[], Subject & { readonly rules: string }>(sql).all();
-      return rows.map(({ id, alias, rules }) => ({ scope, subject: { id, alias }, text: rules }));
+      const sql = `
+        SELECT id, alias, rules FROM ${TABLES[scope]} WHERE deleted_ms IS NULL AND (rules IS NOT NULL
+          OR id IN (SELECT object_id FROM iam_rules WHERE kind = ?)) ORDER BY seq`;
+      const rows = this.#db.prepare<[string], Subject & { readonly rules: string | null }>(sql).all(scope);
+      return rows.flatMap(({ id, alias, rules }) =>
+        [rules, iamText(this.#iam.of(scope, id))].flatMap((text) =>
+          text === null ? [] : [{ scope, subject: { id, alias }, text }],
+        ),
+      );
     });
   }
 }

@@ -2,6 +2,7 @@
 import type Database from "better-sqlite3";
 import { StoreError } from "../store.ts";
 import { ACCOUNT_MODEL } from "./account-schema.ts";
+import { CREDITS } from "./credit-schema.ts";
 
 /** `PRAGMA application_id` of a Tollgate database: "toll" in ASCII. */
 const APPLICATION_ID = 0x746f6c6c;
@@ -174,6 +175,44 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   ACCOUNT_MODEL,
+  CREDITS,
+  `
+  CREATE TABLE spend (
+    key_id TEXT NOT NULL, -- empty for none; likewise the next three
+    team_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    org_id TEXT NOT NULL,
+    nano_usd INTEGER NOT NULL,
+    PRIMARY KEY (key_id, team_id, user_id, org_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX spend_team ON spend (team_id) WHERE team_id <> '';
+  CREATE INDEX spend_user ON spend (user_id) WHERE user_id <> '';
+  CREATE INDEX spend_org ON spend (org_id) WHERE org_id <> '';
+  INSERT INTO spend (key_id, team_id, user_id, org_id, nano_usd)
+    SELECT coalesce(key_id, ''), coalesce(team_id, ''), coalesce(user_id, ''), coalesce(org_id, ''), sum(cost_nano_usd)
+    FROM requests WHERE cost_nano_usd > 0 GROUP BY 1, 2, 3, 4;
+  CREATE TABLE spend_forgotten ( -- what had been spent when it was last reset
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    nano_usd INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  CREATE TABLE iam_rules (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('org', 'team', 'key')),
+    object_id TEXT NOT NULL,
+    rule_type TEXT NOT NULL,
+    rule_value TEXT NOT NULL, -- a JSON object: see accounts/iam-values.ts
+    status TEXT NOT NULL CHECK (status IN ('active', 'inactive')),
+    rank INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX iam_rules_object ON iam_rules (object_id);
+  `,
   `
   ALTER TABLE rule_hits ADD COLUMN refused INTEGER NOT NULL DEFAULT 0; -- of hits: by a limit or budget statement
   `,

@@ -8,16 +8,19 @@ import { SqliteAccounts } from "./accounts.ts";
 import { Batch } from "./batch.ts";
 import { Budgets } from "./budgets.ts";
 import { Counters } from "./counters.ts";
+import { SqliteCredits } from "./credits.ts";
 import { type Durability, openDatabase } from "./database.ts";
 import { SqliteDirectory } from "./directory.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { Processes } from "./processes.ts";
 import { Recoveries } from "./recoveries.ts";
 import { RequestHistory } from "./request-history.ts";
+import { RequestList } from "./request-list.ts";
 import { Requests } from "./requests.ts";
 import { Reversals } from "./reversals.ts";
 import { RuleHitTable } from "./rule-hits.ts";
 import { SqliteRules } from "./rules.ts";
+import { SpendTable } from "./spend.ts";
 import { Warnings } from "./warnings.ts";
 
 /** How long a write may wait for another process's lock, blocking the event loop. */
@@ -63,7 +66,9 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
   const requests = new Requests(db);
   const history = new RequestHistory(db);
   const hits = new RuleHitTable(db);
-  const batch = new Batch({ db, clock, counters, requests, hits, busyTimeoutMs, commitTimeoutMs, onEvent });
+  const listed = new RequestList(db);
+  const spend = new SpendTable(db);
+  const batch = new Batch({ db, clock, counters, requests, hits, spend, busyTimeoutMs, commitTimeoutMs, onEvent });
   const processes = new Processes(db, processId, clock, counters, recoveries);
   const nowMs = (): number => Math.trunc(clock.nowMs());
   const shared = { db, changes: new AccountChanges(db, nowMs), budgets: new Budgets(db), nowMs };
@@ -82,7 +87,8 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
   let closing: Promise<void> | null = null;
   return {
     accounts,
-    directory: new SqliteDirectory(shared),
+    directory: new SqliteDirectory({ ...shared, spend }),
+    credits: new SqliteCredits(db),
     ledger,
     requests: {
       append: (record) => batch.append(record),
@@ -90,6 +96,8 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
       decided: (sinceMs) => history.decided(sinceMs),
       find: (id, receivedMs) => history.find(id, receivedMs),
       ruleHits: (sinceMs) => hits.since(sinceMs),
+      list: (query) => listed.page(query),
+      spend: (kind, ids) => spend.of(kind, ids),
     },
     rules: new SqliteRules(db, clock),
     close: () => {

@@ -1,52 +1,81 @@
-// What was spent of an account's budgets, and forgetting it. Every function runs inside the caller's transaction.
+// What each key has spent, with its team, user and organisation: summed in the batch's transaction from the rows it writes.
 import type Database from "better-sqlite3";
-import { modelBudgetName } from "../../accounts/policy.ts";
-import { formatUsd } from "../../money.ts";
-import type { BudgetScope, BudgetSpend, Budgets } from "./budgets.ts";
-import { TABLES } from "./directory-rows.ts";
+import type { AccessRecord } from "../../types.ts";
+import type { AccountKind } from "../directory.ts";
+import { guarded } from "./errors.ts";
 
-/** What was spent of a counter of which only the name is known. */
-type CounterSpend = { readonly quota: string; readonly spentUsd: string; readonly in: string };
+/** What can have spent something. */
+export type SpendKind = Exclude<AccountKind, "group">;
 
-const MODEL_COUNTERS = `
-  SELECT quota, max(win) AS win, spent FROM counters WHERE quota >= @prefix AND quota < @prefix || '~' GROUP BY quota`;
+/** Its column. */
+const COLUMNS: Readonly<Record<SpendKind, string>> = {
+  key: "key_id",
+  team: "team_id",
+  user: "user_id",
+  org: "org_id",
+};
 
-/** Spend by account. */
-export class Spend {
+const ADD = `
+  INSERT INTO spend (key_id, team_id, user_id, org_id, nano_usd) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT (key_id, team_id, user_id, org_id) DO UPDATE SET nano_usd = nano_usd + excluded.nano_usd`;
+const FORGET = `
+  INSERT INTO spend_forgotten (kind, id, nano_usd) VALUES (?, ?, ?)
+  ON CONFLICT (kind, id) DO UPDATE SET nano_usd = excluded.nano_usd`;
+
+type Owners = readonly [keyId: string, teamId: string, userId: string, orgId: string];
+
+/** The totals. One row a key and what it belonged to: it stays small however many requests there are. */
+export class SpendTable {
   readonly #db: Database.Database;
-  readonly #budgets: Budgets;
+  readonly #add: Database.Statement<[...Owners, number]>;
 
-  constructor(db: Database.Database, budgets: Budgets) {
+  constructor(db: Database.Database) {
     this.#db = db;
-    this.#budgets = budgets;
+    this.#add = db.prepare(ADD);
   }
 
-  /**
-   * What was spent, each in the newest window that anything was spent in: of its budgets, then of its budgets by model.
-   * Counters of models with very long names are known by a hash, and missing.
-   */
-  of(scope: BudgetScope, id: string): readonly (BudgetSpend | CounterSpend)[] {
-    // As rules/quotas.ts makes the id of a counter: a JSON array that begins with its name.
-    const name = `${scope} ${id} ${modelBudgetName(this.#epochOf(scope, id))}-`;
-    const prefix = `rule:${JSON.stringify([name]).slice(0, -2)}`;
-    const ofModels = this.#db
-      .prepare<[{ readonly prefix: string }], { quota: string; win: string; spent: bigint }>(MODEL_COUNTERS)
-      .safeIntegers()
-      .all({ prefix });
-    return [
-      ...this.#budgets.spendOf(scope, id),
-      ...ofModels.map(({ quota, win, spent }) => ({ quota, spentUsd: formatUsd(spent), in: win })),
-    ];
+  /** Adds what the batch's rows cost, one write a key, inside the batch's transaction. */
+  add(rows: readonly AccessRecord[]): void {
+    const [first] = rows;
+    if (rows.length === 1 && first !== undefined) {
+      this.#write(ownersOf(first), first.costNanoUsd);
+      return;
+    }
+    const sums = new Map<string, { readonly owners: Owners; nanoUsd: number }>();
+    for (const row of rows) {
+      if (row.costNanoUsd === 0) continue;
+      const owners = ownersOf(row);
+      const sum = sums.get(owners.join("\n"));
+      if (sum === undefined) sums.set(owners.join("\n"), { owners, nanoUsd: row.costNanoUsd });
+      else sum.nanoUsd += row.costNanoUsd;
+    }
+    for (const { owners, nanoUsd } of sums.values()) this.#write(owners, nanoUsd);
   }
 
-  /** Its counters begin at nothing. */
-  reset(scope: BudgetScope, id: string): void {
-    this.#budgets.renew(scope, id);
-    this.#db.prepare(`UPDATE ${TABLES[scope].name} SET spend_epoch = spend_epoch + 1 WHERE id = ?`).run(id);
+  /** See `RequestStore.spend`. */
+  of(kind: SpendKind, ids: readonly string[]): ReadonlyMap<string, bigint> {
+    const column = COLUMNS[kind];
+    const sql = `
+      SELECT ${column}, sum(nano_usd) - coalesce(
+        (SELECT nano_usd FROM spend_forgotten WHERE kind = ? AND id = ${column}), 0)
+      FROM spend WHERE ${column} IN (SELECT value FROM json_each(?)) GROUP BY ${column}`;
+    const all = () => this.#db.prepare<[string, string], [string, bigint]>(sql).raw().safeIntegers();
+    return new Map(guarded(() => all().all(kind, JSON.stringify(ids))));
   }
 
-  #epochOf(scope: BudgetScope, id: string): number {
-    const sql = `SELECT spend_epoch FROM ${TABLES[scope].name} WHERE id = ?`;
-    return this.#db.prepare<[string], number>(sql).pluck().get(id) ?? 0;
+  /** From now on what was spent so far is not counted. Inside the caller's transaction. */
+  forget(kind: SpendKind, id: string): void {
+    const sql = `SELECT coalesce(sum(nano_usd), 0) FROM spend WHERE ${COLUMNS[kind]} = ?`;
+    const spent = this.#db.prepare<[string], bigint>(sql).pluck().safeIntegers().get(id) ?? 0n;
+    this.#db.prepare(FORGET).run(kind, id, spent);
   }
+
+  #write(owners: Owners, nanoUsd: number): void {
+    if (nanoUsd > 0) this.#add.run(...owners, nanoUsd);
+  }
+}
+
+/** Empty where there is none: a primary key holds no NULL. */
+function ownersOf({ keyId, teamId, userId, orgId }: AccessRecord): Owners {
+  return [keyId ?? "", teamId ?? "", userId ?? "", orgId ?? ""];
 }

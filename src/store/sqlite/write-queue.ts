@@ -4,6 +4,7 @@ import type { CounterChange } from "../store.ts";
 import type { Counters } from "./counters.ts";
 import type { Requests } from "./requests.ts";
 import type { RuleHitTable } from "./rule-hits.ts";
+import type { SpendTable } from "./spend.ts";
 
 /** Rows that cost nothing are not kept past this many while the database cannot be written. */
 const ROWS_MAX = 50_000;
@@ -36,11 +37,12 @@ export class WriteQueue {
   }
 
   /** Writes all, inside a transaction; the queue stays as it is until `clear`, for the transaction may fail. */
-  writeTo(counters: Counters, requests: Requests, hits: RuleHitTable): void {
+  writeTo(counters: Counters, requests: Requests, hits: RuleHitTable, spend: SpendTable): void {
     for (const sum of this.#fullSums) counters.apply(sum);
     for (const sum of this.#sums.values()) counters.apply(sum);
     for (const row of this.#rows) requests.insert(row);
     hits.add(this.#rows);
+    spend.add(this.#rows);
   }
 
   /** All has been written. */

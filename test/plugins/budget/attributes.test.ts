@@ -1,7 +1,7 @@
 // What rules may compare of budgets and traffic, read from a real ledger and from what the plugin let through.
 import t, { type Test } from "tap";
 import { Activity } from "../../../plugins/budget/activity.ts";
-import { type BudgetState, readersOf } from "../../../plugins/budget/attributes.ts";
+import { type BudgetState, type Reserving, readersOf } from "../../../plugins/budget/attributes.ts";
 import budgetPlugin from "../../../plugins/budget/index.ts";
 import { createLedger } from "../../../src/ledger/engine.ts";
 import {
@@ -32,9 +32,7 @@ function rig(t: Test) {
   const ledger = createLedger({ store: store.ledger, clock, timeZone: "UTC" });
   const costBound = () => ({ inputTokens: 0, outputTokens: 0, costNanoUsd: Number(USD) });
   const host = fakeHost({ ledger, clock, costBound, accounts: store.accounts });
-  const hooks = budgetPlugin.setup(host, { warn_at: [] }) as Required<
-    Pick<PluginHooks, "reserve" | "settle" | "readAttributes">
-  >;
+  const hooks = budgetPlugin.setup(host, { warn_at: [] }) as Reserving & Required<Pick<PluginHooks, "readAttributes">>;
   store.accounts.createTeam("ml", { limitNanoUsd: 100n * USD, window: "month" });
   store.accounts.createKey(newKey("demo", { teamAlias: "ml", budget: { limitNanoUsd: 10n * USD, window: "month" } }));
   store.accounts.createKey(newKey("free"));

@@ -1,8 +1,9 @@
 // The budget plugin on a real ledger: what it holds, what it charges, what it tells those it refuses.
 import t, { type Test } from "tap";
+import type { Reserving } from "../../../plugins/budget/attributes.ts";
 import budgetPlugin from "../../../plugins/budget/index.ts";
 import { createLedger } from "../../../src/ledger/engine.ts";
-import { GatewayError, type Host, type PluginHooks } from "../../../src/plugin.ts";
+import { GatewayError, type Host } from "../../../src/plugin.ts";
 import type { Budget, Call, Decision, Outcome, Principal, RuleQuota, Target, Wire } from "../../../src/types.ts";
 import { FakeClock } from "../../ledger/fake-clock.ts";
 import { newKey } from "../../ledger/samples.ts";
@@ -26,7 +27,7 @@ const COSTS = new Map<Target, number | null>([
 const call = { wire: "openai" } as Call;
 
 interface Rig {
-  readonly hooks: Required<Pick<PluginHooks, "reserve" | "settle">>;
+  readonly hooks: Reserving;
   readonly host: Host;
   readonly database: SqliteTestDatabase;
   readonly clock: FakeClock;

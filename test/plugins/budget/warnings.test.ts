@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import pino from "pino";
 import t, { type Test } from "tap";
+import type { Reserving } from "../../../plugins/budget/attributes.ts";
 import budgetPlugin from "../../../plugins/budget/index.ts";
 import { percent } from "../../../plugins/budget/thresholds.ts";
 import { Webhook, type WebhookTiming } from "../../../plugins/budget/webhook.ts";
@@ -30,7 +31,7 @@ type Line = Record<string, unknown>;
 
 interface Process {
   readonly store: Store;
-  readonly hooks: Required<Pick<PluginHooks, "reserve" | "settle" | "stop" | "metrics">>;
+  readonly hooks: Reserving & Required<Pick<PluginHooks, "stop" | "metrics">>;
   readonly logged: Line[];
   /** Charges that much, and looks at once. Resolves with the answer's warning header. */
   charge(who: Principal, usd: number, quotas?: readonly RuleQuota[]): Promise<string | null>;
