@@ -118,9 +118,9 @@ export class SoakRig {
   async charged(): Promise<Charged> {
     const store = openSqlite({ path: join(this.directory, "tollgate.db"), clock: systemClock });
     const [row] = store.requests.usage("key", 0);
-    const [listing] = store.accounts.listKeys();
+    const [own] = store.accounts.getKey("soak").principal.budgets;
     const year = String(new Date().getUTCFullYear());
-    const counter = store.ledger.counter({ quota: `budget:${listing?.budgets[0]?.id}`, window: year });
+    const counter = store.ledger.counter({ quota: `budget:${own?.id}`, window: year });
     await store.close();
     const { spent, unaccounted, leased } = counter;
     return { spent, unaccounted, leased, rowsNanoUsd: row?.costNanoUsd ?? 0n, rows: row?.requests ?? 0 };

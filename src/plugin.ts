@@ -48,9 +48,9 @@ export {
   type RouteSet,
   route,
 } from "./api/route.ts";
+export { durationShape, sinceShape } from "./api/shapes.ts";
 export { budgetQuota } from "./budget-quota.ts";
 export { budgetWindowText } from "./budget-window.ts";
-export { parseDuration } from "./config/units.ts";
 export { creditsOf } from "./credit-units.ts";
 export { detailText } from "./detail-text.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";

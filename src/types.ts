@@ -60,6 +60,8 @@ export interface InlineRules {
   readonly subject: Subject;
   /** In the rule language. */
   readonly text: string;
+  /** What the text is made of, where people have not written it as it is. */
+  readonly origin?: "iam";
 }
 
 /** A calendar window: resets at local midnight of the time zone it is computed in; `total` never resets. */

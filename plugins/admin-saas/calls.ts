@@ -67,7 +67,9 @@ export class JobCalls {
     const failed = kind !== "completed";
     const { jobs } = this.#host.management;
     await jobs.endCall(jobId, { hold, actual, inputTokens, outputTokens, costNanoUsd, failed });
-    if (isAlone) await jobs.end(actor, jobId, { status: failed ? "failed" : "completed" });
+    // Whoever leaves before the last byte has had what came before it.
+    const wasServed = usage !== null && (kind === "completed" || kind === "client_closed");
+    if (isAlone) await jobs.end(actor, jobId, { status: wasServed ? "completed" : "failed" });
   }
 
   async #reserve(call: Call, principal: Principal, decision: Decision): Promise<JobReservation | null> {

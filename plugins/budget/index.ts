@@ -3,32 +3,24 @@ import {
   type Call,
   type Decision,
   definePlugin,
+  durationShape,
   type Hold,
   type Host,
   type Need,
   type Outcome,
   type Principal,
-  parseDuration,
-  type Reservation,
   StoreError,
   z,
 } from "../../src/plugin.ts";
-import { BUDGET_ATTRIBUTES, withAttributes } from "./attributes.ts";
+import { BUDGET_ATTRIBUTES, type KeyReservation, withAttributes } from "./attributes.ts";
 import { limitHeaders, standingsOf } from "./limit-headers.ts";
 import { limitsRoute } from "./limits-route.ts";
-import { actualsOf, budgetOf, dearest, isRuleQuota, needsOf, type PricedBound } from "./quotas.ts";
+import { actualsOf, budgetOf, dearest, isPriced, isRuleQuota, needsOf, type PricedBound } from "./quotas.ts";
 import { recoveredRoutes } from "./recovered-routes.ts";
 import { refused, storeUnavailable, unpriced } from "./refusals.ts";
 import { Telling } from "./telling.ts";
 import { percent, watchedOf } from "./thresholds.ts";
 import { BudgetWarnings } from "./warnings.ts";
-
-const duration = z.string().transform((text, context) => {
-  const read = parseDuration(text);
-  if (read.ok) return read.value;
-  context.issues.push({ code: "custom", input: text, message: read.message, params: { help: read.help } });
-  return z.NEVER;
-});
 
 const config = z.strictObject({
   warn_at: z
@@ -39,14 +31,14 @@ const config = z.strictObject({
     .strictObject({
       url: z.url({ protocol: /^https?$/ }).describe("Where warnings are posted as JSON."),
       secret: z.string().min(1).optional().describe("Secret. Signs them, as standard webhooks do."),
-      timeout: duration.prefault("5s").describe("For one try."),
+      timeout: durationShape.prefault("5s").describe("For one try."),
     })
     .optional()
     .describe("Left out: warnings are in the log only."),
 });
 
 /** A reservation, the ledger's hold behind it and what it was decided by. */
-interface BudgetReservation extends Reservation {
+interface BudgetReservation extends KeyReservation {
   readonly hold: Hold;
   readonly decision: Decision;
 }
@@ -95,21 +87,22 @@ interface Parts {
 
 function reserve({ host, warnings }: Parts, call: Call, principal: Principal, decision: Decision): BudgetReservation {
   const bounds = decision.targets.map((target): PricedBound => {
-    const { costNanoUsd, ...tokens } = host.costBound(call, target);
-    if (costNanoUsd === null) throw unpriced(target);
-    return { ...tokens, costNanoUsd };
+    const bound = host.costBound(call, target);
+    if (!isPriced(bound)) throw unpriced(target);
+    return bound;
   });
   const most = dearest(bounds);
   const answer = ask(host, call, needsOf(principal, decision, bounds, most));
   if (!answer.ok) throw refused(answer.refusal, call.wire, host.clock.nowMs());
   const { hold } = answer;
   const amountNanoUsd = Math.min(most.costNanoUsd, Number.MAX_SAFE_INTEGER);
+  const keyId = principal.key.id;
   const warning = warnings.headerFor(hold);
-  if (decision.quotas === undefined && warning === null) return { amountNanoUsd, hold, decision };
+  if (decision.quotas === undefined && warning === null) return { amountNanoUsd, hold, decision, keyId };
   const headers =
     decision.quotas === undefined ? [] : limitHeaders(call.wire, standingsOf(host.ledger, hold), host.clock.nowMs());
   if (warning !== null) headers.push(WARNING_HEADER, warning);
-  return { amountNanoUsd, hold, decision, headers };
+  return { amountNanoUsd, hold, decision, keyId, headers };
 }
 
 function ask(host: Host, { id }: Call, needs: readonly Need[]): ReturnType<Host["ledger"]["reserve"]> {

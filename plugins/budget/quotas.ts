@@ -17,6 +17,11 @@ const MOST = Number.MAX_SAFE_INTEGER;
 /** A bound of a target that is priced. */
 export type PricedBound = CostBound & { readonly costNanoUsd: number };
 
+/** True when what the call costs at the target can be held to a budget. */
+export function isPriced(bound: CostBound): bound is PricedBound {
+  return bound.costNanoUsd !== null;
+}
+
 /** A principal is one object per key and version, so its quotas are worked out once. */
 const known = new WeakMap<Principal, readonly Quota[]>();
 

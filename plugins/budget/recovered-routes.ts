@@ -3,23 +3,16 @@ import {
   type ApiRoute,
   GatewayError,
   type Host,
-  parseDuration,
   recoveryJson,
   reversalJson,
   route,
+  sinceShape,
   z,
 } from "../../src/plugin.ts";
 
 const SINCE_MS = 30 * 86_400_000;
 /** Who reverses, in the audit log: these routes take the admin key alone. */
 const MASTER = "master";
-
-const length = z.string().transform((text, context) => {
-  const read = parseDuration(text);
-  if (read.ok) return read.value;
-  context.addIssue({ code: "custom", message: "write a length: 12h, 7d" });
-  return z.NEVER;
-});
 
 const unit = z.enum(["usd", "tokens", "requests"]);
 const counted = { id: z.int(), quota: z.string(), window: z.string(), unit };
@@ -42,10 +35,14 @@ export function recoveredRoutes({ ledger, clock }: Host): readonly ApiRoute[] {
     route({
       ...{ method: "GET", path: "/-/ledger/recovered", operationId: "listRecovered", access: "admin" },
       summary: "What was charged as unaccounted because a gateway died, newest first",
-      query: z.strictObject({ since: length.optional().describe("A length back from now; 30d when left out") }),
+      query: z.strictObject({
+        since: sinceShape(() => clock.nowMs())
+          .optional()
+          .describe("A length back from now (7d) or a date; 30d when left out"),
+      }),
       replies: { 200: { description: "All rows.", schema: z.object({ rows: z.array(recovery) }) } },
       handle: ({ query }) => {
-        const rows = ledger.recoveries(clock.nowMs() - (query.since ?? SINCE_MS));
+        const rows = ledger.recoveries(query.since ?? clock.nowMs() - SINCE_MS);
         return { status: 200, body: { rows: rows.map(recoveryJson) } };
       },
     }),

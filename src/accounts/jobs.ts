@@ -97,7 +97,8 @@ export class Jobs {
   async get(actor: Actor, jobId: string): Promise<Job> {
     const job = await this.#store.job(jobId);
     if (job === null) throw noSuchJob();
-    await this.#assertMaySee(actor, job);
+    const { keyTeamId, role } = await this.#accounts.caller(actor);
+    if (keyTeamId !== job.teamId && role !== "admin" && role !== "viewer") throw notOfTeam();
     return job;
   }
 
@@ -116,7 +117,7 @@ export class Jobs {
    */
   async end(actor: Actor, jobId: string, { status, metadata = {}, error }: JobEnding): Promise<Job> {
     if (error !== undefined) assertText("errorMessage", error);
-    const job = await this.get(actor, jobId);
+    const job = await this.#own(actor, jobId);
     assertMetadata({ ...job.metadata, ...metadata });
     const { label } = await this.#accounts.caller(actor);
     const ended = await this.#store.endJob(jobId, {
@@ -132,7 +133,7 @@ export class Jobs {
    * @throws AccountError `not_found`, `not_permitted`, `job_ended`, `credits_exhausted`
    */
   async beginCall(actor: Actor, jobId: string, { mostOf, idleMs }: CallWish): Promise<CallHold> {
-    const { mode } = await this.get(actor, jobId);
+    const { mode } = await this.#own(actor, jobId);
     const hold = mostOf(mode);
     const atMs = this.#nowMs();
     const begun = await this.#store.beginCall(jobId, { hold, atMs, expiresMs: atMs + idleMs });
@@ -168,9 +169,12 @@ export class Jobs {
     return { keyId, teamId: keyTeamId };
   }
 
-  async #assertMaySee(actor: Actor, { teamId }: Job): Promise<void> {
-    const { keyTeamId, role } = await this.#accounts.caller(actor);
-    if (keyTeamId !== teamId && role !== "admin" && role !== "viewer") throw notOfTeam();
+  /** The job of the key's own team: what proxy admins may see is not theirs to use. */
+  async #own(actor: Actor, jobId: string): Promise<Job> {
+    const job = await this.get(actor, jobId);
+    const { keyTeamId } = await this.#accounts.caller(actor);
+    if (keyTeamId !== job.teamId) throw notOfTeam();
+    return job;
   }
 }
 

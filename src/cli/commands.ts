@@ -16,6 +16,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "orgs", load: async () => (await import("./orgs.ts")).orgs },
   { name: "users", load: async () => (await import("./users.ts")).users },
   { name: "groups", load: async () => (await import("./groups.ts")).groups },
+  { name: "iam", load: async () => (await import("./iam.ts")).iam },
   { name: "credits", load: async () => (await import("./credits.ts")).credits },
   { name: "jobs", load: async () => (await import("./jobs.ts")).jobs },
   { name: "audit", load: async () => (await import("./audit.ts")).audit },

@@ -4,10 +4,10 @@ import { systemClock } from "../clock.ts";
 import { formatUsd } from "../money.ts";
 import type { UsageGroup, UsageRow } from "../store/store.ts";
 import type { Command, Io } from "./command.ts";
-import { oneOf, parseOptions, usage as usageError } from "./options.ts";
+import { PLACE_HELP, parseDeskOptions, withDesk } from "./desk.ts";
+import { oneOf, usage as usageError } from "./options.ts";
 import { renderCsv, renderTable } from "./table.ts";
 import { readMoment } from "./values.ts";
-import { withStore } from "./with-store.ts";
 
 const GROUPS: readonly UsageGroup[] = ["key", "team", "user", "model", "day"];
 const SINCE = "30d";
@@ -24,7 +24,7 @@ Options:
   --until WHEN        the same; requests that arrived before it; default: now
   --csv               CSV on stdout (RFC 4180, with a header line)
   --json              JSON on stdout: {"rows":[{GROUP,"requests","input_tokens","output_tokens","cost_usd"}]}
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
 
 Money is in US dollars, as decimal text: nothing is rounded. \`-\` stands for requests without such a group. Days
 begin at 00:00 UTC, whatever the config's timezone says: that one is where the days of budgets begin. A request counts
@@ -45,14 +45,14 @@ export const usage: Command = {
 };
 
 async function run(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = parseOptions(argv, {
+  const { values, place } = parseDeskOptions(argv, {
     command: "usage",
     options: { by: { type: "string" }, since: { type: "string" }, until: { type: "string" }, csv: { type: "boolean" } },
   });
   if (values.csv && values.json) throw usageError("usage", "--csv and --json exclude each other");
   const groups = readGroups(values.by ?? "key");
   const span = readSpan(values.since ?? SINCE, values.until);
-  const rows = await withStore(io, values.config, ({ requests }) => requests.usage(groups, span.sinceMs, span.untilMs));
+  const rows = await withDesk(io, place, (desk) => desk.usage(groups, span.sinceMs, span.untilMs));
   if (values.json) io.stdout.write(`${JSON.stringify({ rows: rows.map((row) => rowJson(groups, row)) })}\n`);
   else if (values.csv) io.stdout.write(csv(groups, rows));
   else showTable(groups, rows, span, io);

@@ -65,6 +65,14 @@ export function budgetText(budgets: readonly Pick<Budget, "limitNanoUsd" | "wind
   return texts.join(", ");
 }
 
+/** The same of budgets as JSON. */
+export function shownBudgets(budgets: readonly { readonly limit_usd: string; readonly window: string }[]): string {
+  const texts = budgets.map(({ limit_usd, window }) =>
+    window === "total" ? `$${limit_usd} total` : `$${limit_usd} per ${window}`,
+  );
+  return texts.join(", ");
+}
+
 /** What was charged, for people: `$0.25`, `1200 tokens`. */
 export function amountText({ unit, amount }: Pick<Charge, "unit" | "amount">): string {
   return unit === "nano-usd" ? `$${formatUsd(amount)}` : `${amount} ${unit}`;

@@ -90,7 +90,9 @@ export interface ListQuery {
   readonly limit: number;
   /** Aliases that begin so; the list is then in the order of aliases, else oldest first. */
   readonly aliasPrefix?: string | undefined;
-  /** Aliases that have this somewhere. Every alias is looked at. */
+  /** Aliases with this in them, in capitals or not; of fewer than 3 characters, those that begin so: as `aliasPrefix`. */
+  readonly search?: string | undefined;
+  /** Aliases that have this somewhere, written just so. Of fewer than 3 characters, every alias is looked at. */
   readonly aliasPart?: string | undefined;
   /** Turns the order round. */
   readonly isReversed?: boolean | undefined;
@@ -100,7 +102,7 @@ export interface ListQuery {
 }
 
 /** Which of a list are counted: all that is no page. */
-export type CountQuery = Pick<ListQuery, "within" | "aliasPrefix" | "aliasPart" | "status">;
+export type CountQuery = Pick<ListQuery, "within" | "aliasPrefix" | "aliasPart" | "search" | "status">;
 
 /** An object matches when one of them holds; without any, none does. */
 export interface Within {

@@ -82,12 +82,6 @@ export interface TeamRow extends Subject {
   readonly budgets: readonly Budget[];
 }
 
-/** A key as listed: the row, its team and its budgets. */
-export interface KeyListing extends KeyRow {
-  readonly team: Subject | null;
-  readonly budgets: readonly Budget[];
-}
-
 /** Keys, teams and organisations. Errors are `StoreError`s. */
 export interface AccountStore {
   /** Adds a key. `alias_taken` when the alias is in use, `no_such_team` when the team is not there, `too_long`. */
@@ -103,8 +97,13 @@ export interface AccountStore {
   limited(kind: Budget["scope"], idOrAlias: string): Principal;
   /** True once a key has been made, whatever became of it. */
   hasKeys(): boolean;
-  /** All keys, oldest first. */
-  listKeys(): readonly KeyListing[];
+  /** True when it is the id or the alias of something that has not been deleted. */
+  hasName(kind: AccountKind, name: string): boolean;
+  /**
+   * Aliases of which one may be meant by a word that is none: all while there are few, else those an edit away, the
+   * word's neighbours in the alphabet, and some that have its second half in common.
+   */
+  namesNear(kind: AccountKind, word: string): readonly string[];
   /** By id or alias. Revoked is final: `revoked` when it is already so and something else is asked. `no_such_key`. */
   setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow;
   /** `alias_taken`, `no_such_org`, `too_long`. */

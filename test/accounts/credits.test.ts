@@ -80,6 +80,12 @@ t.test("a job belongs to the team of the key that opened it: no other key sees i
   t.same((await jobs.list(b, { team: "b" })).items, []);
   await refuses(t, "not_found", () => jobs.list(b, { team: "a" }));
   t.equal((await jobs.list(master, {})).total, 1);
+  await rig.accounts.create(master, "user", { id: "ada", fields: { role: "proxy_admin" } });
+  const { key: adas } = await rig.keys.create(master, { userId: "ada", teamId: "b" });
+  const ada: Actor = { kind: "key", keyId: adas.id };
+  t.equal((await jobs.get(ada, job.id)).id, job.id, "a proxy admin sees all");
+  await refuses(t, "not_permitted", () => jobs.end(ada, job.id, { status: "failed" }), mine);
+  await refuses(t, "not_permitted", () => jobs.end(master, job.id, { status: "failed" }), mine);
   const { key } = await rig.keys.create(master, {});
   await refuses(t, "not_permitted", () => jobs.open({ kind: "key", keyId: key.id }, wish), /no team/);
 });

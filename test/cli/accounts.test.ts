@@ -104,6 +104,39 @@ t.test("keys are listed with what they are now", async (t) => {
   t.match(table[4], /^key_\w+ +old +sk-abcd…wxyz +expired +- +- +\S+ +1970-01-01$/);
 });
 
+t.test("a list of keys is narrowed and cut, and says where it goes on", async (t) => {
+  const { run, store } = gateway(t);
+  store.accounts.createTeam("ml");
+  // More than is asked for at a time.
+  for (let n = 0; n < 1_203; n += 1) {
+    const hash = Buffer.alloc(32);
+    hash.writeUInt32BE(n);
+    store.accounts.createKey({
+      ...{ alias: `key-${n}`, hash, prefix: "sk-abcd", lastFour: "wxyz" },
+      ...(n % 400 === 0 ? { teamAlias: "ml" } : {}),
+    });
+  }
+  const list = async (...more: string[]) => {
+    const ran = json(await run("keys", "list", "--json", ...more)) as { keys: { alias: string }[]; next?: string };
+    return { ...ran, keys: ran.keys.map(({ alias }) => alias) };
+  };
+  const all = Array.from({ length: 1_203 }, (_, n) => `key-${n}`);
+  t.strictSame(await list(), { keys: all });
+  t.strictSame((await list("--team", "ml")).keys, ["key-0", "key-400", "key-800", "key-1200"]);
+  t.strictSame((await list("--search", "Y-12", "--team", "ml")).keys, ["key-1200"]);
+  t.strictSame((await list("--search", "y-120")).keys, ["key-120", "key-1200", "key-1201", "key-1202"]);
+  const first = await list("--limit", "1100");
+  t.strictSame(first.keys, all.slice(0, 1_100));
+  const rest = await list("--limit", "1100", "--after", String(first.next));
+  t.strictSame(rest, { keys: all.slice(1_100), next: null });
+  const table = await run("keys", "list", "--limit", "1001");
+  t.equal(table.stdout.split("\n").filter((line) => line.startsWith("ID ")).length, 1, "one heading");
+  t.match(table.stderr, /^there are more: --after key_\w+\n$/);
+  t.match(await run("keys", "list", "--search", "zzz"), { code: 0, stdout: "", stderr: "there are none like that\n" });
+  t.match(await run("keys", "list", "--limit", "0"), { code: 64, stderr: /--limit takes a whole number, 1 or more/ });
+  t.match(await run("keys", "list", "--team", "mll"), { code: 1, stderr: /did you mean `ml`\?/ });
+});
+
 t.test("teams are made, listed and given budgets", async (t) => {
   const { run } = gateway(t);
   t.match((await run("teams", "list")).stderr, "there are no teams");
@@ -211,9 +244,13 @@ t.test("a lost pepper is told, not replaced: no key would fit a new one", async 
   const pepper = readFileSync(join(cwd, "tollgate.db.pepper"), "utf8");
   rmSync(join(cwd, "tollgate.db.pepper"));
   const refused = await run("keys", "create", "--alias", "b");
-  t.match(refused, { code: 78, stdout: "", stderr: /pepper is missing, and one key was made with it: put it back/ });
+  t.match(refused, {
+    code: 78,
+    stdout: "",
+    stderr: /pepper is missing, and the keys in the database were made with it: put it back/,
+  });
   t.equal((await tollgate(cwd, ["keys", "create", "--alias", "b"], { TOLLGATE_PEPPER: pepper })).code, 0);
-  t.match((await run("keys", "create", "--alias", "c")).stderr, "and 2 keys were made with it");
+  t.match((await run("keys", "create", "--alias", "c")).stderr, "and the keys in the database were made with it");
 });
 
 function request(more: Partial<AccessRecord>): AccessRecord {

@@ -181,7 +181,7 @@ function auditRows(t: Test, directory: string, complete: readonly Complete[]): v
 
 async function auditCounter(t: Test, directory: string): Promise<void> {
   const store = openSqlite({ path: join(directory, "tollgate.db"), clock: systemClock });
-  const [budget] = store.accounts.listKeys()[0]?.budgets ?? [];
+  const [budget] = store.accounts.getKey("app").principal.budgets;
   const window = new Date().toISOString().slice(0, 7);
   const { spent, unaccounted, leased } = store.ledger.counter({ quota: `budget:${budget?.id}`, window });
   const [row] = store.requests.usage("key", 0);

@@ -90,7 +90,7 @@ async function stopWell(t: Test, gateway: GatewayProcess): Promise<void> {
 /** The key's budget as committed, with the sum of the rows. */
 async function charged(directory: string) {
   const store = openSqlite({ path: join(directory, "tollgate.db"), clock: systemClock });
-  const [budget] = store.accounts.listKeys()[0]?.budgets ?? [];
+  const [budget] = store.accounts.getKey("app").principal.budgets;
   const window = new Date().toISOString().slice(0, 7);
   const counter = store.ledger.counter({ quota: `budget:${budget?.id}`, window });
   const [row] = store.requests.usage("key", 0);

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Budget, InlineRules, Principal, Subject } from "../../types.ts";
 import type { Fields } from "../directory.ts";
-import type { KeyListing, KeyRow, KeyStatus } from "../store.ts";
+import type { KeyRow, KeyStatus } from "../store.ts";
 
 /** A row of `keys`. */
 export interface StoredKey extends Subject {
@@ -23,11 +23,6 @@ export interface StoredKey extends Subject {
   readonly expires_ms: number | null;
   /** In the rule language; null for none. */
   readonly rules: string | null;
-}
-
-/** A row of `keys`, with its team's alias. */
-export interface FoundKey extends StoredKey {
-  readonly team_alias: string | null;
 }
 
 /** A row of what a key belongs to; of an organisation, a team or a user. */
@@ -71,11 +66,6 @@ export function toKeyRow(key: StoredKey): KeyRow {
     createdMs: key.created_ms,
     expiresMs: key.expires_ms,
   };
-}
-
-/** The row as it is listed. */
-export function toListing(key: FoundKey, budgets: readonly Budget[]): KeyListing {
-  return { ...toKeyRow(key), team: teamOf(key), budgets };
 }
 
 /** Whose key it is, with the rules that apply to its requests. */
@@ -130,10 +120,6 @@ export function toOwner(scope: Owner["scope"], row: OwnerRow): Owner {
 }
 
 const NO_FIELDS: Fields = Object.freeze({});
-
-function teamOf(key: FoundKey): Subject | null {
-  return key.team_id === null ? null : Object.freeze({ id: key.team_id, alias: key.team_alias ?? key.team_id });
-}
 
 /** The organisation of a team. */
 export function orgOf({ org_id, org_alias }: Pick<StoredTeam, "org_id" | "org_alias">): Subject | null {

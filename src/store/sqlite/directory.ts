@@ -6,6 +6,7 @@ import type {
   AuditEntry,
   AuditQuery,
   By,
+  CountQuery,
   Directory,
   IamKind,
   IamPlace,
@@ -24,7 +25,7 @@ import type { AccountChanges, Log } from "./account-changes.ts";
 import { newId } from "./account-rows.ts";
 import { BudgetSpending } from "./budget-spend.ts";
 import type { BudgetScope, Budgets } from "./budgets.ts";
-import { countSql, listSql, type Sql } from "./directory-query.ts";
+import { countSql, listSql, narrowSql, type Sql } from "./directory-query.ts";
 import { columnsOf, type ObjectRow, TABLES, toObject, type Value } from "./directory-rows.ts";
 import { guarded, isDuplicate } from "./errors.ts";
 import { IamRuleTable, type IamSubject } from "./iam-rules.ts";
@@ -53,6 +54,8 @@ export class SqliteDirectory implements Directory {
   readonly #members: Memberships;
   readonly #iam: IamRuleTable;
   readonly #nowMs: () => number;
+  /** Prepared once: a page asks for every key on it. */
+  readonly #grace: Database.Statement<[string, number], number | null>;
 
   constructor({ db, changes, budgets, spend, nowMs }: DirectoryOptions) {
     this.#db = db;
@@ -63,6 +66,8 @@ export class SqliteDirectory implements Directory {
     this.#members = new Memberships(db);
     this.#iam = new IamRuleTable(db);
     this.#nowMs = nowMs;
+    const grace = "SELECT max(until_ms) FROM grace_secrets WHERE key_id = ? AND until_ms > ?";
+    this.#grace = db.prepare<[string, number], number | null>(grace).pluck();
   }
 
   async get(kind: AccountKind, id: string): Promise<AccountObject | null> {
@@ -86,22 +91,15 @@ export class SqliteDirectory implements Directory {
 
   async list(kind: AccountKind, query: ListQuery): Promise<Page<AccountObject>> {
     return guarded(() => {
-      const { text, values } = listSql(kind, query);
+      const { text, values } = listSql(kind, query, this.#isNarrow(kind, query));
       const rows = this.#db.prepare<Value[], ObjectRow>(text).all(...values);
       const items = rows.slice(0, query.limit).map((row) => this.#toObject(kind, row));
       return { items, next: rows.length > query.limit ? (items.at(-1)?.id ?? null) : null };
     });
   }
 
-  async count(kind: AccountKind, query: Parameters<Directory["count"]>[1]): Promise<number> {
-    const { text, values }: Sql = countSql(kind, query);
-    return guarded(
-      () =>
-        this.#db
-          .prepare<Value[], number>(text)
-          .pluck()
-          .get(...values) ?? 0,
-    );
+  async count(kind: AccountKind, query: CountQuery): Promise<number> {
+    return guarded(() => this.#number(countSql(kind, query, this.#isNarrow(kind, query))));
   }
 
   async insert(object: NewObject, { actor }: By): Promise<AccountObject> {
@@ -211,6 +209,15 @@ export class SqliteDirectory implements Directory {
     });
   }
 
+  #isNarrow(kind: AccountKind, filter: CountQuery): boolean {
+    return narrowSql(kind, filter).some((sql) => this.#number(sql) === 1);
+  }
+
+  #number({ text, values }: Sql): number {
+    const statement = this.#db.prepare<Value[], number>(text).pluck();
+    return statement.get(...values) ?? 0;
+  }
+
   /** Raises the version of what a rule is on. */
   #touch(place: IamPlace, actor: string, nowMs: number): IamSubject {
     const { kind, id, version, fields } = this.#current(place);
@@ -257,8 +264,7 @@ export class SqliteDirectory implements Directory {
   }
 
   #graceUntil(keyId: string): number | null {
-    const sql = "SELECT max(until_ms) FROM grace_secrets WHERE key_id = ? AND until_ms > ?";
-    return this.#db.prepare<[string, number], number | null>(sql).pluck().get(keyId, this.#nowMs()) ?? null;
+    return this.#grace.get(keyId, this.#nowMs()) ?? null;
   }
 
   #setBudgets(kind: AccountKind, id: string, budgets: Json): void {

@@ -91,9 +91,9 @@ export class KeyLookups {
   /** What was written as rules, then what the IAM rules and the fields come to. */
   #rulesOf({ scope, subject, settings, spendEpoch, rules }: Owner, iamRules: readonly IamRule[]): InlineRules[] {
     const text = policyText(settings, { groups: this.#groupsIn(settings), spendEpoch });
-    return [rules, iamText(iamRules), text].flatMap((each) =>
-      each === null ? [] : [Object.freeze({ scope, subject, text: each })],
-    );
+    const kept = (each: string | null, more: Pick<InlineRules, "origin"> = {}): InlineRules[] =>
+      each === null ? [] : [Object.freeze({ scope, subject, text: each, ...more })];
+    return [...kept(rules), ...kept(iamText(iamRules), { origin: "iam" }), ...kept(text)];
   }
 
   #groupsIn(settings: Fields): ReadonlyMap<string, readonly string[]> {

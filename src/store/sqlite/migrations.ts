@@ -3,6 +3,7 @@ import type Database from "better-sqlite3";
 import { StoreError } from "../store.ts";
 import { ACCOUNT_MODEL } from "./account-schema.ts";
 import { CREDITS } from "./credit-schema.ts";
+import { NAMES } from "./name-schema.ts";
 
 /** `PRAGMA application_id` of a Tollgate database: "toll" in ASCII. */
 const APPLICATION_ID = 0x746f6c6c;
@@ -213,6 +214,7 @@ const STEPS: readonly string[] = [
   ) STRICT;
   CREATE INDEX iam_rules_object ON iam_rules (object_id);
   `,
+  NAMES,
   `
   ALTER TABLE rule_hits ADD COLUMN refused INTEGER NOT NULL DEFAULT 0; -- of hits: by a limit or budget statement
   `,

@@ -1,0 +1,57 @@
+// Shapes of the team API, as far as the client uses them, and of OpenAI's chat completions.
+
+/** `GET /api/teams/verify`. */
+export interface TeamStatus {
+  readonly team_id: string;
+  readonly status: "active" | "suspended" | "paused";
+}
+
+/** `GET /api/credits/balance`. */
+export interface CreditBalance {
+  readonly team_id: string;
+  readonly credits_allocated: number;
+  readonly credits_remaining: number;
+}
+
+export type JobStatus = "pending" | "in_progress" | "completed" | "failed";
+
+/** A job. */
+export interface JobState {
+  readonly job_id: string;
+  readonly status: JobStatus;
+  /** ISO 8601. */
+  readonly created_at: string;
+}
+
+/** A request for a chat completion. Its other members are the provider's. */
+export interface ChatRequest {
+  readonly model: string;
+  readonly messages: readonly object[];
+  readonly [member: string]: unknown;
+}
+
+/** The answer. */
+export interface ChatAnswer {
+  readonly id: string;
+  readonly model: string;
+  readonly choices: readonly {
+    readonly index: number;
+    readonly message: { readonly role: string; readonly content: string | null };
+    readonly finish_reason: string | null;
+  }[];
+  readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number };
+  readonly [member: string]: unknown;
+}
+
+/** One event of a streamed answer. */
+export interface ChatChunk {
+  readonly id: string;
+  readonly model: string;
+  readonly choices: readonly {
+    readonly index: number;
+    readonly delta: { readonly role?: string; readonly content?: string | null };
+    readonly finish_reason: string | null;
+  }[];
+  readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null;
+  readonly [member: string]: unknown;
+}
