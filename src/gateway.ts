@@ -10,8 +10,9 @@ import auth from "../plugins/auth/index.ts";
 import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
+import { accountNames } from "./account-names.ts";
 import { Credits } from "./accounts/credits.ts";
-import { Iam } from "./accounts/iam.ts";
+import { Iam, type WarnOfRules } from "./accounts/iam.ts";
 import { Jobs } from "./accounts/jobs.ts";
 import { Keys } from "./accounts/keys.ts";
 import { Accounts, type CheckRules } from "./accounts/service.ts";
@@ -26,7 +27,7 @@ import type { Config } from "./config.ts";
 import { createClientIp } from "./http/client-ip.ts";
 import { Deadlines } from "./http/deadlines.ts";
 import { createServer, listenOn } from "./http/server.ts";
-import { keptRuleCheck } from "./kept-rule-check.ts";
+import { iamRuleWarnings, keptRuleCheck } from "./kept-rule-check.ts";
 import { createLedger } from "./ledger/engine.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
@@ -146,7 +147,14 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadAll(config);
-  const management = managementOf({ store, ledger, pepper, clock, checkRules: keptRuleCheck(catalogue, clock.nowMs) });
+  const management = managementOf({
+    store,
+    ledger,
+    pepper,
+    clock,
+    checkRules: keptRuleCheck(catalogue, clock.nowMs),
+    warnOf: iamRuleWarnings(catalogue, clock.nowMs),
+  });
   const hostFor = (name: string): Host => ({
     log: log.child({ plugin: name }),
     clock,
@@ -166,7 +174,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   await registry.start();
   const beat = setInterval(() => {
     ledger.releaseIdle();
-    store.ledger.heartbeat();
+    store.ledger.heartbeat(ledger.inFlight());
   }, HEARTBEAT_MS).unref();
   closers.push(() => clearInterval(beat));
 
@@ -287,13 +295,11 @@ async function openProviders(config: Config, clock: Clock, closers: (() => unkno
 
 /** The names that the rule checker knows. */
 function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
-  const names = (rows: readonly { id: string; alias: string }[]): string[] =>
-    rows.flatMap(({ id, alias }) => [id, alias]);
   return {
     models: () => catalogue.models(),
     providers: () => catalogue.providers(),
-    teams: () => names(accounts.listTeams()),
-    keys: () => names(accounts.listKeys()),
+    teams: () => accountNames(accounts, "team"),
+    keys: () => accountNames(accounts, "key"),
     listedModels: () => listedModels(systemClock.nowMs()),
   };
 }
@@ -320,9 +326,10 @@ interface ManagementParts {
   readonly pepper: Buffer;
   readonly clock: Clock;
   readonly checkRules: CheckRules;
+  readonly warnOf: WarnOfRules;
 }
 
-function managementOf({ store, ledger, pepper, clock, checkRules }: ManagementParts): Management {
+function managementOf({ store, ledger, pepper, clock, checkRules, warnOf }: ManagementParts): Management {
   const { directory, requests } = store;
   const nowMs = (): number => clock.nowMs();
   const accounts = new Accounts({ directory, checkRules });
@@ -333,7 +340,7 @@ function managementOf({ store, ledger, pepper, clock, checkRules }: ManagementPa
     credits,
     jobs: new Jobs({ accounts, credits, nowMs }),
     spending: new Spending({ directory, ledger, requests }),
-    iam: new Iam({ accounts }),
+    iam: new Iam({ accounts, warnOf }),
   };
 }
 

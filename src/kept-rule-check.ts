@@ -1,10 +1,11 @@
 // Checks rules that are to be kept on an account object, for changes that come by HTTP.
 import { AccountError } from "./accounts/errors.ts";
+import type { WarnOfRules } from "./accounts/iam.ts";
 import type { CheckRules } from "./accounts/service.ts";
 import type { RuleCatalogue } from "./rules/catalogue.ts";
 import { isError } from "./rules/diagnostics.ts";
 import { checkText, inlineSource } from "./rules/inline-text.ts";
-import { renderText } from "./rules/render.ts";
+import { renderLsp, renderText } from "./rules/render.ts";
 import { RULES_BYTES_MAX } from "./store/store.ts";
 
 /** Makes the check. @throws AccountError `invalid_field` with the report that `tollgate check` would print */
@@ -17,6 +18,20 @@ export function keptRuleCheck(catalogue: RuleCatalogue, nowMs: () => number): Ch
     const source = inlineSource({ scope, subject: { id: alias, alias }, text });
     const { set, diagnostics } = checkText(source, catalogue, nowMs());
     if (set !== null) return;
-    throw new AccountError("invalid_field", renderText(diagnostics.filter(isError)).trimEnd(), { field: "rules" });
+    const errors = diagnostics.filter(isError);
+    const report = renderText(errors).trimEnd();
+    throw new AccountError("invalid_field", report, { field: "rules", diagnostics: renderLsp(errors) });
+  };
+}
+
+/** Makes the warnings of IAM rules: of their models and providers, for they name no team or key. */
+export function iamRuleWarnings(
+  { teams: _teams, keys: _keys, ...named }: RuleCatalogue,
+  nowMs: () => number,
+): WarnOfRules {
+  return (scope, alias, text) => {
+    const source = inlineSource({ scope, subject: { id: alias, alias }, text, origin: "iam" });
+    const warnings = checkText(source, named, nowMs()).diagnostics.filter(({ severity }) => severity === "warning");
+    return [...new Set(warnings.map(({ message, help }) => (help === null ? message : `${message}: ${help}`)))];
   };
 }

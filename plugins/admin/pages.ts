@@ -17,7 +17,12 @@ export function pageQuery(kind: AccountKind) {
     isThere ? z.string().optional().describe(what) : z.undefined().optional();
   return z.strictObject({
     ...paging,
-    search: z.string().min(1).optional().describe("How the alias begins"),
+    search: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A part of the alias, in capitals or not; one or two characters: how it begins"),
+    prefix: z.string().min(1).optional().describe("How the alias begins; the list is then in the order of aliases"),
     status: only(kind !== "group", "Only those with this status"),
     org: only(isTeam, "The organisation's id"),
     team: only(isKey, "The team's id"),

@@ -57,13 +57,20 @@ export function planChange(
 /** The submitted fields that are not what is stored, as they are to be stored. */
 function difference(kind: AccountKind, stored: Fields, submitted: Submitted): Record<string, Json> {
   const changed: Record<string, Json> = {};
-  for (const [field, value] of Object.entries(submitted)) {
+  // In the fields' own order: what is told of the change does not depend on how it was written.
+  for (const field of inOrder(kind, Object.keys(submitted))) {
+    const value = submitted[field];
     if (value === undefined) continue;
     const wanted = readField(kind, field, value);
     const { canonical } = fieldOf(kind, field).type;
     if (canonical(wanted) !== canonical(readField(kind, field, stored[field]))) changed[field] = wanted;
   }
   return changed;
+}
+
+function inOrder(kind: AccountKind, fields: readonly string[]): readonly string[] {
+  const known = Object.keys(FIELDS[kind]);
+  return [...fields.filter((field) => !known.includes(field)), ...known.filter((field) => fields.includes(field))];
 }
 
 /** The routes that a `key_type` comes to; null when it changes nothing. */

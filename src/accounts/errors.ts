@@ -31,18 +31,26 @@ export class AccountError extends Error {
   readonly status: number;
   /** The field at fault, in camel case; null where there is none. */
   readonly field: string | null;
+  /** Of rules that have an error: what is wrong with them, in the language server's shape. */
+  readonly diagnostics: readonly object[];
 
-  constructor(code: AccountErrorCode, message: string, { field = null, cause }: AccountErrorDetails = {}) {
+  constructor(
+    code: AccountErrorCode,
+    message: string,
+    { field = null, diagnostics = [], cause }: AccountErrorDetails = {},
+  ) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "AccountError";
     this.code = code;
     this.status = ACCOUNT_ERRORS[code];
     this.field = field;
+    this.diagnostics = diagnostics;
   }
 }
 
 /** More about a failure. */
 export interface AccountErrorDetails {
   readonly field?: string | null;
+  readonly diagnostics?: readonly object[];
   readonly cause?: unknown;
 }

@@ -33,7 +33,10 @@ const budget = z.strictObject({
 });
 const whole = z.int().min(0);
 
-/** What each kind of field is in JSON. */
+const shownAmount = z.string().describe("US dollars, as a decimal");
+const shownBudget = z.object({ limit_usd: shownAmount, window: z.string() });
+
+/** What each kind of field is in JSON that is sent. */
 const SCHEMAS: ReadonlyMap<FieldType, z.ZodType> = new Map<FieldType, z.ZodType>([
   [text, z.string()],
   [longText, z.string()],
@@ -46,6 +49,13 @@ const SCHEMAS: ReadonlyMap<FieldType, z.ZodType> = new Map<FieldType, z.ZodType>
   [countByModel, z.record(z.string(), whole)],
   [budgets, z.array(budget)],
   [budgetByModel, z.record(z.string(), budget)],
+]);
+
+/** What is shown otherwise than it may be sent. */
+const SHOWN: ReadonlyMap<FieldType, z.ZodType> = new Map<FieldType, z.ZodType>([
+  [usd, shownAmount],
+  [budgets, z.array(shownBudget)],
+  [budgetByModel, z.record(z.string(), shownBudget)],
 ]);
 
 /** An object: its fields in snake case, money as text, moments as ISO 8601. A key's secret is never in it. */
@@ -73,7 +83,7 @@ export function objectSchema(kind: AccountKind): z.ZodObject {
   return z.object({
     id: z.string(),
     ...(kind === "key" ? secret : {}),
-    ...Object.fromEntries(fieldsOf(kind).map(([name, schema]) => [name, schema.nullable()])),
+    ...Object.fromEntries(shownFields(kind)),
     ...(kind === "key" ? use : {}),
     restricted_from_above: texts,
     ...{ created: moment, created_by: z.string(), updated: moment, updated_by: z.string() },
@@ -99,9 +109,30 @@ export function readObjectFields(kind: AccountKind, sent: Readonly<Record<string
   return Object.fromEntries(read);
 }
 
+/** The other way round: fields by their own names, as they are to be sent. */
+export function sentFields(submitted: Submitted): Record<string, unknown> {
+  const sent = Object.entries(submitted).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(sent.map(([field, value]) => [jsonName(field), sentValue(field, value as Json)]));
+}
+
+function sentValue(field: string, value: Json): unknown {
+  if (value === null) return null;
+  return isMoment(field) ? momentJson(value as number) : shown(field, value);
+}
+
 /** `expiresMs` → `expires`. */
 export function jsonName(field: string): string {
   return wireName(field).replace(/_ms$/, "");
+}
+
+/** A field that holds something when nothing is stored is never null. */
+function shownFields(kind: AccountKind): readonly (readonly [string, z.ZodType])[] {
+  const sent = new Map(fieldsOf(kind));
+  return Object.entries(FIELDS[kind]).map(([field, { type, whenUnset = null }]) => {
+    const name = jsonName(field);
+    const schema = SHOWN.get(type) ?? (sent.get(name) as z.ZodType);
+    return [name, whenUnset !== null || field === "alias" ? schema : schema.nullable()] as const;
+  });
 }
 
 function fieldsOf(kind: AccountKind): readonly (readonly [string, z.ZodType])[] {

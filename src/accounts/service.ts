@@ -47,7 +47,7 @@ export interface Creation {
 
 /** Which objects to list. */
 export interface ListWish
-  extends Pick<ListQuery, "after" | "skip" | "aliasPrefix" | "aliasPart" | "isReversed" | "status"> {
+  extends Pick<ListQuery, "after" | "skip" | "aliasPrefix" | "aliasPart" | "search" | "isReversed" | "status"> {
   /** 1 to 1,000; 100 when left out. */
   readonly limit?: number | undefined;
   /** Of these, only those that the caller may see. */

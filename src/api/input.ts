@@ -66,6 +66,7 @@ function messageOf(issue: z.core.$ZodIssue, schema: z.ZodType, what: string): st
     return `The ${what} has an unknown field \`${field}\`: ${help}`;
   }
   if (field === "") return `The ${what} is not as it should be: ${issue.message}`;
+  if (issue.code === "invalid_value") return `\`${field}\` must be one of ${issue.values.map(String).join(", ")}`;
   const isMissing = issue.code === "invalid_type" && issue.input === undefined;
   return isMissing && /received undefined/.test(issue.message)
     ? `\`${field}\` is missing`

@@ -94,7 +94,9 @@ function parametersOf(route: Documented, place: "path" | "query"): readonly Para
     properties?: Record<string, { description?: string }>;
     required?: string[];
   };
-  return Object.entries(properties).map(([name, { description, ...rest }]) => ({
+  // What can hold nothing is a parameter of other routes that share the shape.
+  const possible = Object.entries(properties).filter(([, schema]) => Object.keys(schema).length > 0);
+  return possible.map(([name, { description, ...rest }]) => ({
     ...{ name, in: place, required: required.includes(name) },
     ...(description === undefined ? {} : { description }),
     schema: rest,

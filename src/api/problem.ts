@@ -24,8 +24,8 @@ const STORE_STATUS: Readonly<Partial<Record<StoreErrorCode, number>>> = {
 /** The problem, or null for a fault of ours. */
 export function problemOf(error: unknown, requestId: string): ApiProblem | null {
   if (error instanceof AccountError) {
-    const { status, code, message, field } = error;
-    return { status, code, message, field: field === null ? null : wireName(field), requestId };
+    const { status, code, message, field, diagnostics } = error;
+    return { status, code, message, field: field === null ? null : wireName(field), diagnostics, requestId };
   }
   if (error instanceof GatewayError) {
     const { status, code, message, details } = error;
@@ -61,15 +61,20 @@ export const PROBLEM_JSON: ErrorDialect = Object.freeze({
     detail: z.string().describe("What went wrong, for people."),
     code: z.string().describe("What went wrong, for programs."),
     field: z.string().optional().describe("The field at fault."),
+    diagnostics: z
+      .array(z.record(z.string(), z.unknown()))
+      .optional()
+      .describe("What is wrong with rules that were sent, in the language server's shape."),
     request_id: z.string(),
   }),
-  body: ({ status, code, message, field, requestId }: ApiProblem) => ({
+  body: ({ status, code, message, field, diagnostics = [], requestId }: ApiProblem) => ({
     type: "about:blank",
     title: TITLES[status] ?? "Error",
     status,
     detail: message,
     code,
     ...(field === null ? {} : { field }),
+    ...(diagnostics.length === 0 ? {} : { diagnostics }),
     request_id: requestId,
   }),
 });

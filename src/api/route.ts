@@ -101,6 +101,8 @@ export interface ApiProblem {
   readonly message: string;
   /** The field at fault, as the caller wrote it; null where there is none. */
   readonly field: string | null;
+  /** Of rules that have an error: what is wrong with them, in the language server's shape. */
+  readonly diagnostics?: readonly object[];
   /** `x-request-id` of the answer. */
   readonly requestId: string;
 }

@@ -1,12 +1,9 @@
 // `tollgate audit`: who changed which account, when, from what to what.
-import { auditJson, fieldNamed } from "../accounts/audit-json.ts";
 import { systemClock } from "../clock.ts";
-import type { AuditEntry } from "../store/directory.ts";
-import { LOCAL, withAccounts } from "./account-service.ts";
 import type { Command, Io } from "./command.ts";
-import { parseOptions } from "./options.ts";
+import { PLACE_HELP, parseDeskOptions, type ShownEntry, withDesk } from "./desk.ts";
 import { renderTable } from "./table.ts";
-import { momentJson, readCount, readMoment } from "./values.ts";
+import { readCount, readMoment } from "./values.ts";
 
 const LIMIT = 1_000;
 
@@ -22,7 +19,7 @@ Options:
   --limit N           at most so many; default: ${LIMIT}
   --after SEQ         goes on after that entry
   --json              JSON on stdout: {"entries":[{"seq","at","actor","action","kind","id","alias","field","old","new"}]}
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
 
 The actor is \`local\` for a command on this machine, \`master\` for the admin key, else \`user:ID\` or \`key:ID\`.
 
@@ -41,7 +38,7 @@ export const audit: Command = {
 async function run(argv: readonly string[], io: Io): Promise<number> {
   const text = { type: "string" } as const;
   const options = { since: text, object: text, limit: text, after: text };
-  const { values } = parseOptions(argv, { command: "audit", options });
+  const { values, place } = parseDeskOptions(argv, { command: "audit", options });
   const { since, object } = values;
   const sinceMs = since === undefined ? undefined : readMoment("audit", "--since", since, systemClock.nowMs(), -1);
   const [limit, afterSeq] = [
@@ -49,18 +46,18 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
     readCount("audit", "--after", values.after ?? "0"),
   ];
   const query = { sinceMs, object, limit, afterSeq };
-  const entries = await withAccounts(io, values.config, (accounts) => accounts.audit(LOCAL, query));
-  if (values.json) io.stdout.write(`${JSON.stringify({ entries: entries.map(auditJson) })}\n`);
+  const entries = await withDesk(io, place, (desk) => desk.audit(query));
+  if (values.json) io.stdout.write(`${JSON.stringify({ entries })}\n`);
   else if (entries.length === 0) io.stderr.write("nothing was changed\n");
   else io.stdout.write(table(entries));
   if (entries.length === limit) io.stderr.write(`there may be more: --after ${entries.at(-1)?.seq}\n`);
   return 0;
 }
 
-function table(entries: readonly AuditEntry[]): string {
+function table(entries: readonly ShownEntry[]): string {
   const columns = ["AT", "ACTOR", "ACTION", "OBJECT", "FIELD", "OLD", "NEW"];
-  const rows = entries.map(({ atMs, actor, action, kind, objectAlias, field, old, new: now }) => [
-    ...[momentJson(atMs)?.slice(0, 19) ?? "", actor, action, `${kind} ${objectAlias}`, fieldNamed(field) ?? "-"],
+  const rows = entries.map(({ at, actor, action, kind, alias, field, old, new: now }) => [
+    ...[at.slice(0, 19), actor, action, `${kind} ${alias}`, field ?? "-"],
     ...[old, now].map((value) => (value === null ? "-" : short(value))),
   ]);
   return renderTable(

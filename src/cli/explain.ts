@@ -12,7 +12,7 @@ import { renderText } from "../rules/render.ts";
 import type { Principal } from "../types.ts";
 import type { Command, Io } from "./command.ts";
 import { explainRequest, findRequest, isRequestId } from "./explain-request.ts";
-import { naming } from "./no-such.ts";
+import { noSuch } from "./no-such.ts";
 import { parseOptions, usage } from "./options.ts";
 import { configSurroundings, counted, type FindSurroundings, partArguments, readRules } from "./rule-files.ts";
 import { withStore } from "./with-store.ts";
@@ -132,7 +132,10 @@ async function principalOf(
 ): Promise<Principal> {
   const clashing = facts.map((fact) => fact.slice(0, fact.indexOf("=")).trim()).find(isOfKey);
   if (clashing !== undefined) throw usage("explain", `\`${clashing}\` comes with --key: take one of them out`);
-  const found = await withStore(io, config, (store) => naming(name, store, () => store.accounts.getKey(name)));
+  const found = await withStore(io, config, ({ accounts }) => {
+    if (!accounts.hasName("key", name)) throw noSuch("key", name, accounts.namesNear("key", name), false);
+    return accounts.getKey(name);
+  });
   const expired = found.expiresMs !== null && found.expiresMs <= Date.now();
   const status = found.status === "active" && expired ? "expired" : found.status;
   if (status !== "active") io.stderr.write(`the key is ${status}: its requests are refused before any rule is asked\n`);

@@ -1,4 +1,5 @@
 // `tollgate groups`: makes, lists and changes access groups.
+import type { Group } from "../client/types.ts";
 import { objectCommand } from "./object-commands.ts";
 
 export const groups = objectCommand({
@@ -13,5 +14,5 @@ users and organisations are given by the group's name.`.trimStart(),
     "tollgate teams set search --access-groups gpt-models",
     "tollgate groups set gpt-models --models 'gpt-4o*'",
   ],
-  columns: { MODELS: ({ fields }) => (fields.models as string[]).join(", ") },
+  columns: { MODELS: ({ models }: Group) => models.join(", ") },
 });

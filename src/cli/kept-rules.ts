@@ -3,95 +3,81 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import { loadConfig } from "../config.ts";
-import { SetupError } from "../errors.ts";
 import type { RuleCatalogue } from "../rules/catalogue.ts";
-import { type Diagnostic, isError } from "../rules/diagnostics.ts";
+import type { Diagnostic } from "../rules/diagnostics.ts";
 import { checkText, inlineSource } from "../rules/inline-text.ts";
-import { renderLsp, renderText } from "../rules/render.ts";
 import { databaseExists } from "../store/open.ts";
-import { RULES_BYTES_MAX, type RuleScope, type Store } from "../store/store.ts";
+import { RULES_BYTES_MAX, type RuleScope } from "../store/store.ts";
 import type { InlineRules } from "../types.ts";
 import type { Io } from "./command.ts";
-import { naming } from "./no-such.ts";
-import { parseOptions, usage } from "./options.ts";
-import { configSurroundings, counted } from "./rule-files.ts";
+import { type Desk, named, type Place, parseDeskOptions, type Shown, withDesk } from "./desk.ts";
+import { usage } from "./options.ts";
+import { RefusedRules, withNames } from "./rule-checker.ts";
 import type { Subcommand } from "./subcommands.ts";
 import { withStore } from "./with-store.ts";
 
 const STDIN = 0;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Exit code 2: the rules have an error, and nothing was changed. Its message is the report. */
-class RefusedRules extends SetupError {
-  readonly diagnostics: readonly Diagnostic[];
-
-  constructor(diagnostics: readonly Diagnostic[]) {
-    super(renderText(diagnostics).trimEnd(), 2);
-    this.diagnostics = diagnostics;
-  }
-}
-
 /** Makes `rules` of `keys`, `teams` and `orgs`: shows, replaces or clears what is kept on one of them. */
 export function rulesSubcommand(command: string, scope: RuleScope): Subcommand {
   return async (argv, io) => {
     const options = { set: { type: "string" }, clear: { type: "boolean" } } as const;
     const syntax = { command, options, positionals: ["ID|ALIAS"] } as const;
-    const { values, positionals } = parseOptions(argv, syntax);
+    const { values, positionals, place } = parseDeskOptions(argv, syntax);
     const [name = ""] = positionals;
+    const json = values.json === true;
     if (values.set !== undefined && values.clear) throw usage(command, "--set and --clear exclude each other");
-    if (values.set === undefined && !values.clear) return show(scope, name, values, io);
-    const text = values.set === undefined ? null : readRuleText(command, values.set, io);
-    return replace(scope, name, text, values, io);
+    if (values.set === undefined && !values.clear) return show({ scope, name, place, json }, io);
+    const text = values.set === undefined ? null : readRuleText(command, values.set, place, io);
+    return replace({ scope, name, place, json }, text, io);
   };
 }
 
-/** What every command line may hold. */
-interface CommonValues {
-  readonly config?: string | undefined;
-  readonly json?: boolean | undefined;
+/** Whose rules, and how they are shown. */
+interface Kept {
+  readonly scope: RuleScope;
+  readonly name: string;
+  readonly place: Place;
+  readonly json: boolean;
 }
 
-async function show(scope: RuleScope, name: string, { config, json }: CommonValues, io: Io): Promise<number> {
-  const { subject, text } = await withStore(io, config, (store) =>
-    naming(name, store, () => store.accounts.getRules(scope, name)),
-  );
-  if (json) io.stdout.write(`${JSON.stringify({ ...subject, rules: text })}\n`);
-  else if (text === null) io.stderr.write(`no rules are kept on ${scope} ${subject.alias}\n`);
-  else io.stdout.write(text);
+async function show({ scope, name, place, json }: Kept, io: Io): Promise<number> {
+  const { id, alias, rules } = await withDesk(io, place, (desk) => keeper(desk, scope, name));
+  if (json) io.stdout.write(`${JSON.stringify({ id, alias, rules })}\n`);
+  else if (rules === null) io.stderr.write(`no rules are kept on ${scope} ${alias}\n`);
+  else io.stdout.write(rules);
   return 0;
 }
 
-async function replace(
-  scope: RuleScope,
-  name: string,
-  text: string | null,
-  { config, json }: CommonValues,
-  io: Io,
-): Promise<number> {
+async function replace({ scope, name, place, json }: Kept, text: string | null, io: Io): Promise<number> {
   try {
-    const check = await ruleChecker(config, io);
-    const { subject, told } = await withStore(io, config, (store) =>
-      naming(name, store, () => {
-        const { alias } = store.accounts.getRules(scope, name).subject;
-        const told = text === null ? "no rules" : check(store, scope, alias, text);
-        return { subject: store.accounts.setRules(scope, name, text), told };
-      }),
-    );
-    if (json) io.stdout.write(`${JSON.stringify({ ...subject, rules: text })}\n`);
-    else io.stderr.write(`${scope} ${subject.alias} (${subject.id}) keeps ${told}\n`);
+    const { id, alias, kept } = await withDesk(io, place, async (desk) => {
+      const { id, alias } = await keeper(desk, scope, name);
+      const kept = text === null ? "no rules" : await desk.checkRules(scope, alias, text);
+      await desk.update(scope, id, { rules: text });
+      return { id, alias, kept };
+    });
+    if (json) io.stdout.write(`${JSON.stringify({ id, alias, rules: text })}\n`);
+    else io.stderr.write(`${scope} ${alias} (${id}) keeps ${kept}\n`);
     return 0;
   } catch (error) {
     if (!json || !(error instanceof RefusedRules)) throw error;
-    io.stdout.write(`${JSON.stringify({ ok: false, diagnostics: renderLsp(error.diagnostics) })}\n`);
+    io.stdout.write(`${JSON.stringify({ ok: false, diagnostics: error.diagnostics })}\n`);
     return error.exitCode;
   }
+}
+
+async function keeper(desk: Desk, scope: RuleScope, name: string): Promise<Shown & { readonly rules: string | null }> {
+  return (await named(desk, scope, name, scope !== "key")) as Shown & { readonly rules: string | null };
 }
 
 /**
  * The text that `--rules` or `--set` names; `-` is standard input.
  * @throws SetupError 64 when it cannot be read, is not UTF-8 or is too long to be kept
  */
-export function readRuleText(command: string, path: string, io: Io): string {
+export function readRuleText(command: string, path: string, { keyStdin }: Place, io: Io): string {
+  if (path === "-" && keyStdin) throw usage(command, "standard input cannot be both the key and the rules");
   const bytes = readBytes(command, path, io);
   if (bytes.length > RULES_BYTES_MAX) {
     throw usage(command, `rules that are kept in the database are up to ${RULES_BYTES_MAX / 1024} KiB long`);
@@ -112,29 +98,6 @@ function readBytes(command: string, path: string, io: Io): Buffer {
   }
 }
 
-/** Checks rules that are to be kept and says what they come to, `3 rules`. Warnings go to stderr. @throws SetupError 2 */
-export type CheckRules = (store: Store, scope: RuleScope, alias: string, text: string) => string;
-
-/** Makes the check, with the config's models and providers and the database's teams and keys. */
-export async function ruleChecker(config: string | undefined, io: Io): Promise<CheckRules> {
-  const { catalogue } = await configSurroundings(config, io);
-  return (store, scope, alias, text) => {
-    const source = inlineSource({ scope, subject: { id: alias, alias }, text });
-    const { set, diagnostics } = checkText(source, withNames(catalogue, store), systemClock.nowMs());
-    if (set === null) throw new RefusedRules(diagnostics.filter(isError));
-    io.stderr.write(renderText(diagnostics.filter(({ severity }) => severity === "warning")));
-    return counted(set.rules.length, "rule");
-  };
-}
-
-/** The catalogue, with the names that the database's teams and keys have now. */
-function withNames(catalogue: RuleCatalogue, { accounts }: Store): RuleCatalogue {
-  const names = (rows: readonly { readonly id: string; readonly alias: string }[]): string[] =>
-    rows.flatMap(({ id, alias }) => [id, alias]);
-  const [teams, keys] = [names(accounts.listTeams()), names(accounts.listKeys())];
-  return { ...catalogue, teams: () => teams, keys: () => keys };
-}
-
 /** All rules that are kept; none where the database has not been made yet. */
 export async function listKeptRules(path: string | undefined, io: Io): Promise<readonly InlineRules[]> {
   if (!databaseExists(loadConfig({ path, cwd: io.cwd, env: io.env }))) return [];
@@ -146,11 +109,13 @@ export async function checkKeptRules(
   path: string | undefined,
   catalogue: RuleCatalogue,
   io: Io,
-): Promise<{ readonly texts: number; readonly diagnostics: readonly Diagnostic[] }> {
+): Promise<{ readonly accounts: number; readonly diagnostics: readonly Diagnostic[] }> {
   const all = await listKeptRules(path, io);
-  if (all.length === 0) return { texts: 0, diagnostics: [] };
-  const known = await withStore(io, path, (store) => withNames(catalogue, store));
+  if (all.length === 0) return { accounts: 0, diagnostics: [] };
   const nowMs = systemClock.nowMs();
-  const diagnostics = all.flatMap((rules) => checkText(inlineSource(rules), known, nowMs).diagnostics);
-  return { texts: all.length, diagnostics };
+  const diagnostics = await withStore(io, path, (store) => {
+    const known = withNames(catalogue, store);
+    return all.flatMap((rules) => checkText(inlineSource(rules), known, nowMs).diagnostics);
+  });
+  return { accounts: new Set(all.map(({ scope, subject }) => `${scope} ${subject.id}`)).size, diagnostics };
 }

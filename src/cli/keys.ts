@@ -1,24 +1,21 @@
 // `tollgate keys`: makes, lists, changes, rotates and switches virtual keys, and keeps rules on them.
 
 import { AccountError } from "../accounts/errors.ts";
-import type { Accounts } from "../accounts/service.ts";
+import { budgetWindowText } from "../budget-window.ts";
+import type { Key } from "../client/types.ts";
 import { systemClock } from "../clock.ts";
 import { SetupError } from "../errors.ts";
 import { formatUsd } from "../money.ts";
-import type { AccountObject } from "../store/directory.ts";
-import type { KeyRow, KeyStatus, NewBudget, Store } from "../store/store.ts";
-import { StoreError } from "../store/store.ts";
+import type { KeyStatus, NewBudget } from "../store/store.ts";
 import { objectSubcommands } from "./account-commands.ts";
 import { fieldHelp, fieldOptions, readFields } from "./account-fields.ts";
-import { idOf, keysOf, LOCAL, withAccounts } from "./account-service.ts";
 import type { Command, Io } from "./command.ts";
-import { readRuleText, ruleChecker, rulesSubcommand } from "./kept-rules.ts";
-import { keyJson, keyTable } from "./key-list.ts";
-import { naming, noSuchTeam } from "./no-such.ts";
-import { type OptionValues, parseOptions, usage } from "./options.ts";
+import { type Desk, idOf, PLACE_HELP, type Place, parseDeskOptions, type Shown, withDesk } from "./desk.ts";
+import { readRuleText, rulesSubcommand } from "./kept-rules.ts";
+import { type AliasOf, LIST_HELP, type ListCommand, listObjects } from "./object-list.ts";
+import { type OptionValues, usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
-import { budgetJson, momentJson, readBudget, readMoment, readName } from "./values.ts";
-import { withStore } from "./with-store.ts";
+import { budgetJson, readBudget, readMoment, readName, shownBudgets } from "./values.ts";
 
 /** Options of create that are described with it. */
 const OWN = ["alias", "team", "user", "role", "tag", "budget", "expires"] as const;
@@ -29,7 +26,8 @@ a change counts from the next request on.
 
 Usage:
   tollgate keys create --alias NAME [options]   make a key; its secret is shown this once
-  tollgate keys list                            all keys, without their secrets
+  tollgate keys list [--team NAME] [--search TEXT] [--limit N] [--after ID]
+                                                keys without their secrets, oldest first
   tollgate keys disable ID|ALIAS                refuse it until it is enabled again
   tollgate keys enable ID|ALIAS
   tollgate keys revoke ID|ALIAS                 refuse it for good
@@ -37,6 +35,7 @@ Usage:
   tollgate keys set ID|ALIAS [options]          change those fields; --clear NAME takes one back to its default
   tollgate keys rotate ID|ALIAS [--grace WHEN]  a new secret, shown this once; the old one works that much longer
   tollgate keys delete ID|ALIAS                 refuse it for good and free its alias
+  tollgate keys reset-spend ID|ALIAS            forget what was spent of its budgets
   tollgate keys rules ID|ALIAS                  show the rules that are kept on it
   tollgate keys rules ID|ALIAS --set FILE       keep these instead, once they are checked; - is standard input
   tollgate keys rules ID|ALIAS --clear          keep none
@@ -55,8 +54,12 @@ Options of create:
 Options of create and set:
 ${fieldHelp("key", OWN)}
 
+Options of list (all keys when --limit is left out):
+  --team NAME         keys of that team alone
+${LIST_HELP}
+
 Options of all:
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
   --json              JSON on stdout
 
 Exit codes: 0 done, 1 failed, 2 the rules have an error and nothing was changed, 64 usage, 78 bad config.
@@ -79,7 +82,7 @@ export const keys: Command = {
       "keys",
       {
         create,
-        list,
+        list: (rest, to) => listObjects(LIST, rest, to),
         disable: (rest, to) => setStatus("disable", "disabled", rest, to),
         enable: (rest, to) => setStatus("enable", "active", rest, to),
         revoke: (rest, to) => setStatus("revoke", "revoked", rest, to),
@@ -104,23 +107,49 @@ const CREATE = {
   "service-account": { type: "boolean" },
 } as const;
 
+/** What a list shows of a key: its stored status, or `expired`. */
+async function listed(object: Shown, aliasOf: AliasOf) {
+  const { id, alias, prefix, last_four, team_id, budgets, created, expires, ...key } = object as Key;
+  const isOver = key.status === "active" && expires !== null && Date.parse(expires) <= systemClock.nowMs();
+  const [status, team] = [isOver ? "expired" : key.status, await aliasOf("team", team_id)];
+  return { id, alias, prefix, last_four, status, team, budgets, created, expires };
+}
+
+type Listed = Awaited<ReturnType<typeof listed>>;
+
+const LIST: ListCommand<Listed> = {
+  name: "keys",
+  kind: "key",
+  limit: null,
+  itemOf: listed,
+  columns: {
+    ID: ({ id }) => id,
+    ALIAS: ({ alias }) => alias,
+    KEY: ({ prefix, last_four }) => `${prefix}…${last_four}`,
+    STATUS: ({ status }) => status,
+    TEAM: ({ team }) => team ?? "-",
+    BUDGET: ({ budgets }) => shownBudgets(budgets) || "-",
+    CREATED: ({ created }) => created.slice(0, 10),
+    EXPIRES: ({ expires }) => expires?.slice(0, 10) ?? "never",
+  },
+  whenEmpty: "there are no keys: `tollgate keys create --alias NAME` makes one",
+};
+
 async function create(argv: readonly string[], io: Io): Promise<number> {
   const command = "keys create";
-  const { values } = parseOptions(argv, { command, options: { ...fieldOptions("key", OWN), ...CREATE } });
-  const own = readOwn(command, values, io);
+  const { values, place } = parseDeskOptions(argv, { command, options: { ...fieldOptions("key", OWN), ...CREATE } });
+  const own = readOwn(command, values, place, io);
   const fields = { ...readFields("key", command, fieldsAmong(values)), ...own.fields };
-  const check = values.rules === undefined ? null : await ruleChecker(values.config, io);
-  const { key, secret } = await withAccounts(io, values.config, async (accounts, store, config) => {
-    if (typeof own.fields.rules === "string") check?.(store, "key", own.alias, own.fields.rules);
-    const teamId = values.team === undefined ? null : teamIdOf(store, values.team);
-    const keys = keysOf(accounts, store, config, io);
-    const userId = own.user === null ? null : await userIdFor(accounts, own.user);
-    return asNew(own.alias, () => keys.create(LOCAL, { ...fields, teamId, userId }));
+  const { object, secret } = await withDesk(io, place, async (desk) => {
+    if (typeof own.fields.rules === "string") await desk.checkRules("key", own.alias, own.fields.rules);
+    const teamId = values.team === undefined ? null : await idOf(desk, "team", values.team, true);
+    const userId = own.user === null ? null : await userIdFor(desk, own.user);
+    return asNew(own.alias, () => desk.createKey({ ...fields, teamId, userId }));
   });
-  if (values.json) io.stdout.write(`${JSON.stringify(createdJson(key, secret, values, own))}\n`);
+  if (values.json) io.stdout.write(`${JSON.stringify(createdJson(object as Key, secret, values, own))}\n`);
   else {
     io.stdout.write(`${secret}\n`);
-    io.stderr.write(`key ${own.alias} (${key.id}) made; its secret is shown this once\n`);
+    io.stderr.write(`key ${own.alias} (${object.id}) made; its secret is shown this once\n`);
   }
   return 0;
 }
@@ -133,7 +162,7 @@ interface OwnFields {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-function readOwn(command: string, values: OptionValues<typeof CREATE>, io: Io): OwnFields {
+function readOwn(command: string, values: OptionValues<typeof CREATE>, place: Place, io: Io): OwnFields {
   if (values.alias === undefined) throw usage(command, "--alias is missing: give the key a name");
   const nowMs = systemClock.nowMs();
   const expiresMs = values.expires === undefined ? null : readMoment(command, "--expires", values.expires, nowMs, 1);
@@ -145,8 +174,9 @@ function readOwn(command: string, values: OptionValues<typeof CREATE>, io: Io): 
     roles: (values.role ?? []).map((role) => readName(command, "--role", role)),
     tags: (values.tag ?? []).map((tag) => readName(command, "--tag", tag)),
     expiresMs,
-    budgets: budget === null ? null : [{ limitUsd: formatUsd(budget.limitNanoUsd), window: budget.window }],
-    rules: values.rules === undefined ? null : readRuleText(command, values.rules, io),
+    budgets:
+      budget === null ? null : [{ limitUsd: formatUsd(budget.limitNanoUsd), window: budgetWindowText(budget.window) }],
+    rules: values.rules === undefined ? null : readRuleText(command, values.rules, place, io),
     serviceAccount: values["service-account"] === true,
   };
   const user = values.user === undefined ? null : readName(command, "--user", values.user);
@@ -159,20 +189,14 @@ function fieldsAmong(values: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(values).filter(([name]) => !own.includes(name)));
 }
 
-function teamIdOf(store: Store, name: string): string {
-  const team = store.accounts.listTeams().find(({ id, alias }) => id === name || alias === name);
-  if (team === undefined) throw noSuchTeam(name, store);
-  return team.id;
-}
-
 /** The user of that id or alias; one that is not known is made, with that name. */
-async function userIdFor(accounts: Accounts, name: string): Promise<string> {
+async function userIdFor(desk: Desk, name: string): Promise<string> {
   try {
-    return (await accounts.get(LOCAL, "user", name)).id;
+    return (await desk.get("user", name)).id;
   } catch (error) {
     if (!(error instanceof AccountError) || error.code !== "not_found") throw error;
     const id = /^[A-Za-z0-9][\w.@+:-]{0,127}$/.test(name) ? name : undefined;
-    return (await accounts.create(LOCAL, "user", { id, fields: { alias: name } })).id;
+    return (await desk.create("user", id, { alias: name })).id;
   }
 }
 
@@ -185,12 +209,7 @@ async function asNew<T>(alias: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function createdJson(
-  key: AccountObject,
-  secret: string,
-  { team, user }: { team?: string; user?: string },
-  own: OwnFields,
-) {
+function createdJson(key: Key, secret: string, { team, user }: { team?: string; user?: string }, own: OwnFields) {
   return {
     id: key.id,
     key: secret,
@@ -199,58 +218,47 @@ function createdJson(
     user: user ?? null,
     roles: own.fields.roles,
     tags: own.fields.tags,
-    status: key.fields.status,
+    status: key.status,
     budget: own.budget === null ? null : budgetJson(own.budget),
-    created: momentJson(key.createdMs),
-    expires: momentJson(key.fields.expiresMs as number | null),
+    created: key.created,
+    expires: key.expires,
   };
 }
 
 async function rotate(argv: readonly string[], io: Io): Promise<number> {
   const command = "keys rotate";
   const options = { grace: { type: "string" } } as const;
-  const { values, positionals } = parseOptions(argv, { command, options, positionals: ["ID|ALIAS"] });
+  const { values, positionals, place } = parseDeskOptions(argv, { command, options, positionals: ["ID|ALIAS"] });
   const graceMs = values.grace === undefined ? 0 : readMoment(command, "--grace", values.grace, 0, 1);
-  const { key, secret } = await withAccounts(io, values.config, async (accounts, store, config) => {
-    const id = await idOf(accounts, "key", positionals[0] ?? "");
-    return keysOf(accounts, store, config, io).regenerate(LOCAL, id, graceMs);
-  });
-  const until = momentJson(key.secret?.graceUntilMs ?? null);
-  if (values.json)
-    io.stdout.write(`${JSON.stringify({ id: key.id, key: secret, alias: key.fields.alias, grace_until: until })}\n`);
+  const { object, secret } = await withDesk(io, place, async (desk) =>
+    desk.rotateKey(await idOf(desk, "key", positionals[0] ?? ""), graceMs),
+  );
+  const { id, alias, grace_until: until } = object as Key;
+  if (values.json) io.stdout.write(`${JSON.stringify({ id, key: secret, alias, grace_until: until })}\n`);
   else {
     io.stdout.write(`${secret}\n`);
     const old = until === null ? "the old one is refused from now on" : `the old one works until ${until}`;
-    io.stderr.write(`key ${key.fields.alias} (${key.id}) has a new secret, shown this once; ${old}\n`);
+    io.stderr.write(`key ${alias} (${id}) has a new secret, shown this once; ${old}\n`);
   }
-  return 0;
-}
-
-async function list(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = parseOptions(argv, { command: "keys list", options: {} });
-  const all = await withStore(io, values.config, (store) => store.accounts.listKeys());
-  const nowMs = systemClock.nowMs();
-  if (values.json) io.stdout.write(`${JSON.stringify({ keys: all.map((key) => keyJson(key, nowMs)) })}\n`);
-  else if (all.length === 0) io.stderr.write("there are no keys: `tollgate keys create --alias NAME` makes one\n");
-  else io.stdout.write(keyTable(all, nowMs));
   return 0;
 }
 
 async function setStatus(verb: string, status: KeyStatus, argv: readonly string[], io: Io): Promise<number> {
   const command = `keys ${verb}`;
-  const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS"] });
+  const { values, positionals, place } = parseDeskOptions(argv, { command, options: {}, positionals: ["ID|ALIAS"] });
   const name = positionals[0] ?? "";
-  const row = await withStore(io, values.config, (store) => change(store, name, status));
-  if (values.json) io.stdout.write(`${JSON.stringify({ id: row.id, alias: row.alias, status: row.status })}\n`);
-  else io.stderr.write(`key ${row.alias} (${row.id}) is ${row.status}\n`);
+  const { id, alias } = await withDesk(io, place, (desk) => change(desk, name, status));
+  if (values.json) io.stdout.write(`${JSON.stringify({ id, alias, status })}\n`);
+  else io.stderr.write(`key ${alias} (${id}) is ${status}\n`);
   return 0;
 }
 
-function change(store: Store, name: string, status: KeyStatus): KeyRow {
+async function change(desk: Desk, name: string, status: KeyStatus): Promise<Shown> {
+  const id = await idOf(desk, "key", name);
   try {
-    return naming(name, store, () => store.accounts.setKeyStatus(name, status));
+    return await desk.update("key", id, { status });
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== "revoked") throw error;
+    if (!(error instanceof AccountError) || error.code !== "revoked") throw error;
     throw new SetupError(`the key \`${name}\` is revoked, and that is final: make a new one`, 1, error);
   }
 }

@@ -1,44 +1,19 @@
-// "No such key", "no such team", "no such organisation": with the nearest alias, or the command that helps.
+// "No such key", "no such team": with the nearest alias, or the command that helps.
+import { NOUNS } from "../accounts/fields.ts";
 import { SetupError } from "../errors.ts";
-import type { Store } from "../store/store.ts";
-import { StoreError } from "../store/store.ts";
+import type { AccountKind } from "../store/directory.ts";
 import { suggest } from "../suggest.ts";
 
-/** Does the work; a subject that is not there is told with a suggestion. @throws SetupError 1 */
-export function naming<T>(name: string, store: Store, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    if (error.code === "no_such_key") throw noSuchKey(name, store);
-    if (error.code === "no_such_team") throw noSuchTeam(name, store);
-    if (error.code === "no_such_org") throw noSuchOrg(name, store);
-    throw error;
-  }
-}
-
-/** "no such key". */
-export function noSuchKey(name: string, { accounts }: Store): SetupError {
-  const help = nearest(name, accounts.listKeys()) ?? "`tollgate keys list` shows all";
-  return new SetupError(`no key has the id or alias \`${name}\`: ${help}`, 1);
-}
-
-/** "no such team". */
-export function noSuchTeam(name: string, { accounts }: Store): SetupError {
-  const help = nearest(name, accounts.listTeams()) ?? `\`tollgate teams create --alias ${name}\` makes it`;
-  return new SetupError(`no team is called \`${name}\`: ${help}`, 1);
-}
-
-/** "no such organisation". */
-export function noSuchOrg(name: string, { accounts }: Store): SetupError {
-  const help = nearest(name, accounts.listOrgs()) ?? `\`tollgate orgs create --alias ${name}\` makes it`;
-  return new SetupError(`no organisation is called \`${name}\`: ${help}`, 1);
-}
-
-function nearest(name: string, known: readonly { readonly alias: string }[]): string | null {
-  const near = suggest(
-    name,
-    known.map(({ alias }) => alias),
-  );
-  return near === null ? null : `did you mean \`${near}\`?`;
+/**
+ * Exit code 1.
+ * @param near aliases of which one may be meant
+ * @param isToBeMade the help is the command that makes one of that name
+ */
+export function noSuch(kind: AccountKind, name: string, near: readonly string[], isToBeMade: boolean): SetupError {
+  const nearest = suggest(name, near);
+  const what = isToBeMade ? `no ${NOUNS[kind]} is called` : `no ${NOUNS[kind]} has the id or alias`;
+  const help = isToBeMade
+    ? `\`tollgate ${kind}s create --alias ${name}\` makes it`
+    : `\`tollgate ${kind}s list\` shows all`;
+  return new SetupError(`${what} \`${name}\`: ${nearest === null ? help : `did you mean \`${nearest}\`?`}`, 1);
 }

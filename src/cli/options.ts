@@ -3,7 +3,8 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { SetupError } from "../errors.ts";
 import { suggest } from "../suggest.ts";
 
-type Specs = NonNullable<ParseArgsConfig["options"]>;
+/** Options as `node:util` takes them. */
+export type Specs = NonNullable<ParseArgsConfig["options"]>;
 
 /** Options that every command takes; `--help` is answered before the command runs. */
 const COMMON = { config: { type: "string" }, json: { type: "boolean" } } as const satisfies Specs;

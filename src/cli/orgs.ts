@@ -1,15 +1,16 @@
 // `tollgate orgs`: makes and lists organisations, keeps rules on them.
+import { AccountError } from "../accounts/errors.ts";
+import type { Org } from "../client/types.ts";
 import { SetupError } from "../errors.ts";
-import { type OrgRow, type Store, StoreError } from "../store/store.ts";
 import { memberSubcommands, objectSubcommands } from "./account-commands.ts";
 import { fieldHelp } from "./account-fields.ts";
 import type { Command, Io } from "./command.ts";
-import { readRuleText, ruleChecker, rulesSubcommand } from "./kept-rules.ts";
-import { parseOptions, usage } from "./options.ts";
-import { runSubcommand } from "./subcommands.ts";
-import { renderTable } from "./table.ts";
-import { momentJson, readName } from "./values.ts";
-import { withStore } from "./with-store.ts";
+import { type Desk, PLACE_HELP, parseDeskOptions, type Shown, withDesk } from "./desk.ts";
+import { readRuleText, rulesSubcommand } from "./kept-rules.ts";
+import { LIST_HELP, type ListCommand, listObjects } from "./object-list.ts";
+import { usage } from "./options.ts";
+import { runSubcommand, type Subcommand } from "./subcommands.ts";
+import { readName } from "./values.ts";
 
 const HELP = `
 Makes, lists and changes organisations and their members, and keeps rules on them. An organisation has teams, and its rules are for all their keys.
@@ -17,13 +18,14 @@ Works beside a running gateway: a change counts from the next request on.
 
 Usage:
   tollgate orgs create --alias NAME [--rules FILE]
-  tollgate orgs list
+  tollgate orgs list [--search TEXT] [--prefix TEXT] [--limit N] [--after ID]
   tollgate orgs rules ID|ALIAS                  show the rules that are kept on it
   tollgate orgs rules ID|ALIAS --set FILE       keep these instead, once they are checked; - is standard input
   tollgate orgs rules ID|ALIAS --clear          keep none
   tollgate orgs show ID|ALIAS                  all its fields
   tollgate orgs set ID|ALIAS [options]         change those fields
   tollgate orgs delete ID|ALIAS                delete it and its teams and their keys
+  tollgate orgs reset-spend ID|ALIAS            forget what was spent of its budgets
   tollgate orgs members ID|ALIAS
   tollgate orgs add-member ID|ALIAS USER [--admin]
   tollgate orgs remove-member ID|ALIAS USER
@@ -33,8 +35,11 @@ Rules on an organisation narrow what the rule files allow. \`tollgate teams crea
 Options of set (--clear NAME takes one back to its default; --budget replaces all):
 ${fieldHelp("org")}
 
+Options of list (all organisations when --limit is left out):
+${LIST_HELP}
+
 Options of all:
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
   --json              JSON on stdout
 
 Exit codes: 0 done, 1 failed, 2 the rules have an error and nothing was changed, 64 usage, 78 bad config.
@@ -50,52 +55,53 @@ export const orgs: Command = {
   help: HELP.trimStart(),
   run: async (argv, io) => {
     const shared = { ...objectSubcommands("orgs", "org"), ...memberSubcommands("orgs", "org") };
+    const list: Subcommand = (rest, to) => listObjects(LIST, rest, to);
     return runSubcommand("orgs", { create, list, rules: rulesSubcommand("orgs rules", "org"), ...shared }, argv, io);
   },
+};
+
+/** What a list shows of an organisation. */
+function listed(object: Shown) {
+  const { id, alias, created } = object as Org;
+  return { id, alias, created };
+}
+
+type Listed = ReturnType<typeof listed>;
+
+const LIST: ListCommand<Listed> = {
+  name: "orgs",
+  kind: "org",
+  limit: null,
+  itemOf: listed,
+  columns: {
+    ID: ({ id }) => id,
+    ALIAS: ({ alias }) => alias,
+    CREATED: ({ created }) => created.slice(0, 10),
+  },
+  whenEmpty: "there are no organisations: `tollgate orgs create --alias NAME` makes one",
 };
 
 async function create(argv: readonly string[], io: Io): Promise<number> {
   const command = "orgs create";
   const options = { alias: { type: "string" }, rules: { type: "string" } } as const;
-  const { values } = parseOptions(argv, { command, options });
+  const { values, place } = parseDeskOptions(argv, { command, options });
   if (values.alias === undefined) throw usage(command, "--alias is missing: give the organisation a name");
   const alias = readName(command, "--alias", values.alias);
-  const rules = values.rules === undefined ? undefined : readRuleText(command, values.rules, io);
-  const check = rules === undefined ? null : await ruleChecker(values.config, io);
-  const org = await withStore(io, values.config, (store) => {
-    if (rules !== undefined) check?.(store, "org", alias, rules);
-    return insert(store, alias, rules);
+  const rules = values.rules === undefined ? null : readRuleText(command, values.rules, place, io);
+  const org = await withDesk(io, place, async (desk) => {
+    if (rules !== null) await desk.checkRules("org", alias, rules);
+    return insert(desk, alias, rules);
   });
-  if (values.json) io.stdout.write(`${JSON.stringify(orgJson(org))}\n`);
-  else io.stderr.write(`organisation ${org.alias} (${org.id}) made\n`);
+  if (values.json) io.stdout.write(`${JSON.stringify(listed(org))}\n`);
+  else io.stderr.write(`organisation ${alias} (${org.id}) made\n`);
   return 0;
 }
 
-function insert(store: Store, alias: string, rules: string | undefined): OrgRow {
+async function insert(desk: Desk, alias: string, rules: string | null): Promise<Shown> {
   try {
-    return store.accounts.createOrg(alias, rules);
+    return await desk.create("org", undefined, { alias, rules });
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== "alias_taken") throw error;
+    if (!(error instanceof AccountError) || error.code !== "taken") throw error;
     throw new SetupError(`an organisation is called \`${alias}\` already: choose another alias`, 1, error);
   }
-}
-
-async function list(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = parseOptions(argv, { command: "orgs list", options: {} });
-  const all = await withStore(io, values.config, (store) => store.accounts.listOrgs());
-  if (values.json) io.stdout.write(`${JSON.stringify({ orgs: all.map(orgJson) })}\n`);
-  else if (all.length === 0)
-    io.stderr.write("there are no organisations: `tollgate orgs create --alias NAME` makes one\n");
-  else io.stdout.write(listTable(all));
-  return 0;
-}
-
-function listTable(all: readonly OrgRow[]): string {
-  const columns = ["ID", "ALIAS", "CREATED"].map((title) => ({ title, align: "left" as const }));
-  const rows = all.map(({ id, alias, createdMs }) => [id, alias, momentJson(createdMs)?.slice(0, 10) ?? ""]);
-  return renderTable(columns, rows);
-}
-
-function orgJson({ id, alias, createdMs }: OrgRow): object {
-  return { id, alias, created: momentJson(createdMs) };
 }

@@ -8,15 +8,25 @@ export interface Column {
 
 /** Aligned columns with two blanks between them; no trailing blanks. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))];
-  const widths = columns.map((_column, index) => Math.max(...cells.map((row) => row[index]?.length ?? 0)));
-  const lines = cells.map((row) =>
-    columns
-      .map(({ align }, index) => pad(row[index] ?? "", widths[index] ?? 0, align))
-      .join("  ")
-      .trimEnd(),
-  );
-  return `${lines.join("\n")}\n`;
+  return pagedTable(columns)(rows);
+}
+
+/** The same in pages: the heading comes with the first, and a wider cell widens its column from its page on. */
+export function pagedTable(columns: readonly Column[]): (rows: readonly (readonly string[])[]) => string {
+  let widths = columns.map(() => 0);
+  let heading: readonly (readonly string[])[] = [columns.map(({ title }) => title)];
+  return (rows) => {
+    const cells = [...heading, ...rows.map((row) => row.map(printable))];
+    heading = [];
+    widths = widths.map((width, index) => Math.max(width, ...cells.map((row) => row[index]?.length ?? 0)));
+    const lines = cells.map((row) =>
+      columns
+        .map(({ align }, index) => pad(row[index] ?? "", widths[index] ?? 0, align))
+        .join("  ")
+        .trimEnd(),
+    );
+    return `${lines.join("\n")}\n`;
+  };
 }
 
 /** RFC 4180: a heading, quotes where they are needed, CR LF at the end of each line. */

@@ -1,16 +1,20 @@
 // `tollgate teams`: makes and lists teams, sets their budgets, keeps rules on them.
+
+import { AccountError } from "../accounts/errors.ts";
+import { budgetWindowText } from "../budget-window.ts";
+import type { Team } from "../client/types.ts";
 import { SetupError } from "../errors.ts";
-import { type NewBudget, type NewTeam, type Store, StoreError, type TeamRow } from "../store/store.ts";
+import { formatUsd } from "../money.ts";
+import type { NewBudget } from "../store/store.ts";
 import { memberSubcommands, objectSubcommands } from "./account-commands.ts";
 import { fieldHelp } from "./account-fields.ts";
 import type { Command, Io } from "./command.ts";
-import { readRuleText, ruleChecker, rulesSubcommand } from "./kept-rules.ts";
-import { naming } from "./no-such.ts";
-import { parseOptions, usage } from "./options.ts";
-import { runSubcommand } from "./subcommands.ts";
-import { renderTable } from "./table.ts";
-import { budgetJson, budgetText, momentJson, readBudget, readName } from "./values.ts";
-import { withStore } from "./with-store.ts";
+import { type Desk, named, PLACE_HELP, parseDeskOptions, type Shown, withDesk } from "./desk.ts";
+import { readRuleText, rulesSubcommand } from "./kept-rules.ts";
+import { type AliasOf, LIST_HELP, type ListCommand, listObjects } from "./object-list.ts";
+import { usage } from "./options.ts";
+import { runSubcommand, type Subcommand } from "./subcommands.ts";
+import { budgetJson, budgetText, readBudget, readName, shownBudgets } from "./values.ts";
 
 const HELP = `
 Makes, lists and changes teams, their members and budgets, and keeps rules on them. A team's budget is shared by all its keys, and its
@@ -18,7 +22,7 @@ rules are for all of them. Works beside a running gateway: a change counts from 
 
 Usage:
   tollgate teams create --alias NAME [--org NAME] [--budget AMOUNT] [--rules FILE]
-  tollgate teams list
+  tollgate teams list [--search TEXT] [--prefix TEXT] [--limit N] [--after ID]
   tollgate teams set-budget ID|ALIAS AMOUNT     replaces the budget of the same window; what was spent stays spent
   tollgate teams rules ID|ALIAS                 show the rules that are kept on it
   tollgate teams rules ID|ALIAS --set FILE      keep these instead, once they are checked; - is standard input
@@ -26,6 +30,7 @@ Usage:
   tollgate teams show ID|ALIAS                  all its fields
   tollgate teams set ID|ALIAS [options]         change those fields
   tollgate teams delete ID|ALIAS                delete it and its keys
+  tollgate teams reset-spend ID|ALIAS           forget what was spent of its budgets
   tollgate teams members ID|ALIAS
   tollgate teams add-member ID|ALIAS USER [--admin]
   tollgate teams remove-member ID|ALIAS USER
@@ -38,8 +43,11 @@ AMOUNT is '$500 per month', with day, week, month, year or total; in single quot
 Options of set (--clear NAME takes one back to its default; --budget replaces all):
 ${fieldHelp("team")}
 
+Options of list (all teams when --limit is left out):
+${LIST_HELP}
+
 Options of all:
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
   --json              JSON on stdout
 
 Exit codes: 0 done, 1 failed, 2 the rules have an error and nothing was changed, 64 usage, 78 bad config.
@@ -57,89 +65,97 @@ export const teams: Command = {
   run: async (argv, io) => {
     const rules = rulesSubcommand("teams rules", "team");
     const shared = { ...objectSubcommands("teams", "team"), ...memberSubcommands("teams", "team") };
+    const list: Subcommand = (rest, to) => listObjects(LIST, rest, to);
     const own = { create, list, "set-budget": setBudget, rules, ...shared };
     return runSubcommand("teams", own, argv, io);
   },
 };
 
+/** What a list shows of a team. */
+async function listed(object: Shown, aliasOf: AliasOf) {
+  const { id, alias, org_id, budgets, created } = object as Team;
+  return { id, alias, org: await aliasOf("org", org_id), budgets, created };
+}
+
+type Listed = Awaited<ReturnType<typeof listed>>;
+
+const LIST: ListCommand<Listed> = {
+  name: "teams",
+  kind: "team",
+  limit: null,
+  itemOf: listed,
+  columns: {
+    ID: ({ id }) => id,
+    ALIAS: ({ alias }) => alias,
+    ORG: ({ org }) => org ?? "-",
+    BUDGET: ({ budgets }) => shownBudgets(budgets) || "-",
+    CREATED: ({ created }) => created.slice(0, 10),
+  },
+  whenEmpty: "there are no teams: `tollgate teams create --alias NAME` makes one",
+};
+
 async function create(argv: readonly string[], io: Io): Promise<number> {
   const command = "teams create";
-  const { values } = parseOptions(argv, {
-    command,
-    options: {
-      alias: { type: "string" },
-      org: { type: "string" },
-      budget: { type: "string" },
-      rules: { type: "string" },
-    },
-  });
+  const text = { type: "string" } as const;
+  const options = { alias: text, org: text, budget: text, rules: text };
+  const { values, place } = parseDeskOptions(argv, { command, options });
   if (values.alias === undefined) throw usage(command, "--alias is missing: give the team a name");
   const alias = readName(command, "--alias", values.alias);
-  const budget = values.budget === undefined ? undefined : readBudget(command, values.budget);
-  const rules = values.rules === undefined ? undefined : readRuleText(command, values.rules, io);
-  const check = rules === undefined ? null : await ruleChecker(values.config, io);
-  const team = await withStore(io, values.config, (store) => {
-    if (rules !== undefined) check?.(store, "team", alias, rules);
-    return insert(store, alias, budget, { orgAlias: values.org, rules });
+  const budgets = values.budget === undefined ? [] : [fieldOf(readBudget(command, values.budget))];
+  const rules = values.rules === undefined ? null : readRuleText(command, values.rules, place, io);
+  const { team, org } = await withDesk(io, place, async (desk) => {
+    if (rules !== null) await desk.checkRules("team", alias, rules);
+    const org = values.org === undefined ? null : await named(desk, "org", values.org, true);
+    return { org, team: await insert(desk, { alias, orgId: org?.id ?? null, budgets, rules }) };
   });
-  if (values.json) io.stdout.write(`${JSON.stringify(teamJson(team))}\n`);
-  else io.stderr.write(`team ${team.alias} (${team.id}) made\n`);
+  const { id, budgets: made, created } = team as Team;
+  if (values.json)
+    io.stdout.write(`${JSON.stringify({ id, alias, org: org?.alias ?? null, budgets: made, created })}\n`);
+  else io.stderr.write(`team ${alias} (${id}) made\n`);
   return 0;
 }
 
-function insert(store: Store, alias: string, budget: NewBudget | undefined, more: NewTeam): TeamRow {
+async function insert(
+  desk: Desk,
+  fields: { readonly alias: string; readonly [field: string]: unknown },
+): Promise<Shown> {
   try {
-    return naming(more.orgAlias ?? "", store, () => store.accounts.createTeam(alias, budget, more));
+    return await desk.create("team", undefined, fields);
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== "alias_taken") throw error;
+    if (!(error instanceof AccountError) || error.code !== "taken") throw error;
     const help = "`tollgate teams set-budget` changes its budget";
-    throw new SetupError(`a team is called \`${alias}\` already: ${help}`, 1, error);
+    throw new SetupError(`a team is called \`${fields.alias}\` already: ${help}`, 1, error);
   }
-}
-
-async function list(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = parseOptions(argv, { command: "teams list", options: {} });
-  const all = await withStore(io, values.config, (store) => store.accounts.listTeams());
-  if (values.json) io.stdout.write(`${JSON.stringify({ teams: all.map(teamJson) })}\n`);
-  else if (all.length === 0) io.stderr.write("there are no teams: `tollgate teams create --alias NAME` makes one\n");
-  else io.stdout.write(listTable(all));
-  return 0;
-}
-
-function listTable(all: readonly TeamRow[]): string {
-  const columns = ["ID", "ALIAS", "ORG", "BUDGET", "CREATED"].map((title) => ({ title, align: "left" as const }));
-  const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-  const cells = ({ id, alias, org, budgets, createdMs }: TeamRow): string[] => [
-    id,
-    alias,
-    org?.alias ?? "-",
-    budgetText(budgets) || "-",
-    day(createdMs),
-  ];
-  const rows = all.map(cells);
-  return renderTable(columns, rows);
 }
 
 async function setBudget(argv: readonly string[], io: Io): Promise<number> {
   const command = "teams set-budget";
-  const { values, positionals } = parseOptions(argv, { command, options: {}, positionals: ["ID|ALIAS", "AMOUNT"] });
+  const positional = ["ID|ALIAS", "AMOUNT"];
+  const { values, positionals, place } = parseDeskOptions(argv, { command, options: {}, positionals: positional });
   const [name = "", amount = ""] = positionals;
   const budget = readBudget(command, amount);
-  const set = await withStore(io, values.config, (store) =>
-    naming(name, store, () => store.accounts.setBudget("team", name, budget)),
-  );
-  const { id, alias } = set.subject;
-  if (values.json) io.stdout.write(`${JSON.stringify({ id, alias, budget: budgetJson(set) })}\n`);
-  else io.stderr.write(`team ${alias} (${id}) may spend ${budgetText([set])}\n`);
+  const { id, alias } = await withDesk(io, place, async (desk) => {
+    const { id, budgets } = (await named(desk, "team", name, true)) as Team;
+    return desk.update("team", id, { budgets: withBudget(budgets, fieldOf(budget)) });
+  });
+  if (values.json) io.stdout.write(`${JSON.stringify({ id, alias, budget: budgetJson(budget) })}\n`);
+  else io.stderr.write(`team ${alias} (${id}) may spend ${budgetText([budget])}\n`);
   return 0;
 }
 
-function teamJson(team: TeamRow): object {
-  return {
-    id: team.id,
-    alias: team.alias,
-    org: team.org?.alias ?? null,
-    budgets: team.budgets.map(budgetJson),
-    created: momentJson(team.createdMs),
-  };
+/** A budget as a field of the team. */
+interface BudgetField {
+  readonly limitUsd: string;
+  readonly window: string;
+}
+
+function fieldOf({ limitNanoUsd, window }: NewBudget): BudgetField {
+  return { limitUsd: formatUsd(limitNanoUsd), window: budgetWindowText(window) };
+}
+
+/** The budgets with this one in place of that of its window, or after them. */
+function withBudget(budgets: Team["budgets"], set: BudgetField): readonly BudgetField[] {
+  const fields = budgets.map(({ limit_usd: limitUsd, window }) => ({ limitUsd, window }));
+  const isThere = fields.some(({ window }) => window === set.window);
+  return isThere ? fields.map((one) => (one.window === set.window ? set : one)) : [...fields, set];
 }

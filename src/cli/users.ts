@@ -1,4 +1,5 @@
 // `tollgate users`: makes, lists and changes users.
+import type { User } from "../client/types.ts";
 import { objectCommand } from "./object-commands.ts";
 
 export const users = objectCommand({
@@ -13,5 +14,5 @@ share the user's limits and budgets.`.trimStart(),
     "tollgate users set ann --user-role proxy_admin",
     "tollgate users set ann --clear budget",
   ],
-  columns: { ROLE: ({ fields }) => String(fields.role), STATUS: ({ fields }) => String(fields.status) },
+  columns: { ROLE: ({ role }: User) => role, STATUS: ({ status }: User) => status },
 });

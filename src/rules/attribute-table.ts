@@ -1,7 +1,7 @@
 // The one table of attributes: name, type, what fixes it, how to read it, which values are known.
 import type { Call, Principal, Subject, Target } from "../types.ts";
 import type { Attribute, ValueType } from "./attributes.ts";
-import type { Vocabulary } from "./catalogue.ts";
+import type { Names, Vocabulary } from "./catalogue.ts";
 import { estimateAttributes } from "./estimate-attributes.ts";
 import type { Fact } from "./facts.ts";
 import { type LocalTime, WEEKDAYS } from "./local-time.ts";
@@ -28,7 +28,7 @@ const closed = (names: readonly string[]): Known => {
   const values = new Set(names);
   return { closed: true, values: () => values };
 };
-const open = (values: (vocabulary: Vocabulary) => ReadonlySet<string>): Known => ({ closed: false, values });
+const open = (values: (vocabulary: Vocabulary) => Names): Known => ({ closed: false, values });
 const namesOf = (subject: Subject | null): Fact => (subject === null ? null : [subject.alias, subject.id]);
 /** A principal without roles or tags has none set. */
 const namesIn = (names: readonly string[]): Fact => (names.length === 0 ? null : names);

@@ -1,6 +1,6 @@
 // What an attribute is, and how one is read. The table itself is attribute-table.ts.
 import type { Call, Principal, Target } from "../types.ts";
-import type { Vocabulary } from "./catalogue.ts";
+import type { Names, Vocabulary } from "./catalogue.ts";
 import type { Bound, Fact, Facts } from "./facts.ts";
 import type { LocalTime, Zone } from "./local-time.ts";
 
@@ -50,7 +50,7 @@ export type Attribute = Reader & {
   /** The same as a percentage: what it is read as when it is compared with one. */
   readonly share?: Attribute;
   /** Known values: `closed` ones are all there is, others only draw a warning. */
-  readonly known?: { readonly closed: boolean; values(vocabulary: Vocabulary): ReadonlySet<string> };
+  readonly known?: { readonly closed: boolean; values(vocabulary: Vocabulary): Names };
 };
 
 /** An attribute as a rule names it. */

@@ -3,6 +3,18 @@ import type { Target } from "../types.ts";
 import { ATTRIBUTES } from "./attribute-table.ts";
 import type { Attribute } from "./attributes.ts";
 
+/** Names that are looked up one at a time, for there may be a million of them. */
+export interface NameIndex {
+  /** Says which names there are: while it is equal, so are they. */
+  readonly state: number;
+  has(name: string): boolean;
+  /** Names among which the one is that a misspelt word stands for, where there is such a one. */
+  near(word: string): Iterable<string>;
+}
+
+/** Names that are known. */
+export type Names = ReadonlySet<string> | NameIndex;
+
 /** Known names, for warnings and did-you-mean. A list that is left out or empty is not checked against. */
 export interface RuleCatalogue {
   /** Every (provider, model) that the gateway can serve. */
@@ -10,9 +22,9 @@ export interface RuleCatalogue {
   /** Provider names beyond those of `models()`. */
   providers?(): Iterable<string>;
   /** Aliases and ids. */
-  teams?(): Iterable<string>;
+  teams?(): Iterable<string> | NameIndex;
   /** Aliases and ids. */
-  keys?(): Iterable<string>;
+  keys?(): Iterable<string> | NameIndex;
   /** Models that exist, served here or not: a rule that names one of these is not misspelt. */
   listedModels?(): Iterable<string>;
   /** Whether a test that fails keeps the rules from coming into force; so it does when left out. */
@@ -27,8 +39,8 @@ export interface Vocabulary {
   readonly targets: ReadonlyMap<string, readonly Target[]>;
   readonly models: ReadonlySet<string>;
   readonly providers: ReadonlySet<string>;
-  readonly teams: ReadonlySet<string>;
-  readonly keys: ReadonlySet<string>;
+  readonly teams: Names;
+  readonly keys: Names;
   /** Read when it is first asked for: it is long, and most sets name nothing unknown. */
   listedModels(): ReadonlySet<string>;
   readonly failingTests: "refuse" | "warn";
@@ -47,9 +59,9 @@ export function vocabularyOf(catalogue: RuleCatalogue): Vocabulary {
     providers.add(target.provider);
   }
   const models = new Set(targets.keys());
-  const teams = new Set(catalogue.teams?.() ?? []);
+  const teams = namesOf(catalogue.teams?.() ?? []);
   const { failingTests = "refuse" } = catalogue;
-  const keys = new Set(catalogue.keys?.() ?? []);
+  const keys = namesOf(catalogue.keys?.() ?? []);
   const attributes = new Map(ATTRIBUTES);
   for (const attribute of catalogue.attributes?.() ?? []) attributes.set(attribute.name, attribute);
   let listed: ReadonlySet<string> | null = null;
@@ -58,4 +70,13 @@ export function vocabularyOf(catalogue: RuleCatalogue): Vocabulary {
     return listed;
   };
   return { targets, models, providers, teams, keys, listedModels, failingTests, attributes };
+}
+
+/** True for names that are not listed. */
+export function isIndex(names: Iterable<string> | NameIndex): names is NameIndex {
+  return "near" in names;
+}
+
+function namesOf(names: Iterable<string> | NameIndex): Names {
+  return isIndex(names) ? names : new Set(names);
 }

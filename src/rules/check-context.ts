@@ -1,7 +1,7 @@
 // What the checker carries along: the set's names and findings, and the statement that is being checked.
 import type { LetNode, Span } from "./ast.ts";
 import type { Attribute } from "./attributes.ts";
-import type { Vocabulary } from "./catalogue.ts";
+import type { Names, Vocabulary } from "./catalogue.ts";
 import { CheckLog } from "./check-log.ts";
 import type { CheckMemory, StatementMemo } from "./check-memory.ts";
 import type { Cond } from "./checked.ts";
@@ -59,14 +59,14 @@ export class CheckSet {
   }
 
   /** `did you mean …?`, or null when nothing is near or enough has been suggested. */
-  near(word: string, known: Iterable<string>): string | null {
+  near(word: string, known: Iterable<string> | Names): string | null {
     this.vary();
     this.suggestionsLeft -= 1;
     return this.suggestionsLeft < 0 ? null : this.memory.near(word, known);
   }
 
   /** The values that are known of an attribute; null where any may be. */
-  valuesOf(attribute: Attribute): ReadonlySet<string> | null {
+  valuesOf(attribute: Attribute): Names | null {
     const values = attribute.known?.values(this.vocabulary) ?? null;
     if (values !== null) this.log?.values.push([attribute, values]);
     return values;

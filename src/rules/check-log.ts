@@ -1,6 +1,7 @@
 // What checking a statement comes to beside its tree: findings and uses of names in order, and what they depend on.
 import type { Span } from "./ast.ts";
 import type { Attribute } from "./attributes.ts";
+import type { Names } from "./catalogue.ts";
 import type { Place } from "./check-context.ts";
 import type { Code } from "./diagnostics.ts";
 
@@ -25,7 +26,7 @@ export class CheckLog {
   /** What each name stood for, in order of use. */
   readonly lets: (readonly [name: string, meaning: object])[] = [];
   /** The known values that were looked at. */
-  readonly values: (readonly [Attribute, ReadonlySet<string>])[] = [];
+  readonly values: (readonly [Attribute, Names])[] = [];
   /** False when it depends on more than this: on the moment, or on what other statements were told. */
   isKept = true;
 }

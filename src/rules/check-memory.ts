@@ -1,6 +1,6 @@
 // What checking one load leaves for the next.
 import type { Attribute } from "./attributes.ts";
-import type { Vocabulary } from "./catalogue.ts";
+import { isIndex, type Names, type Vocabulary } from "./catalogue.ts";
 import type { CheckLog } from "./check-log.ts";
 import type { CheckedRule, Cond } from "./checked.ts";
 import { LintMemory } from "./lint-memory.ts";
@@ -22,7 +22,7 @@ export interface StatementMemo {
 export class CheckMemory {
   readonly lint: LintMemory = new LintMemory();
   private vocabulary: Vocabulary | null = null;
-  private nearest = new WeakMap<ReadonlySet<string>, Map<string, string | null>>();
+  private nearest = new WeakMap<object, Map<string, string | null>>();
 
   /** A vocabulary of which the parts that are as they were last time are the same objects. */
   settle(next: Vocabulary): Vocabulary {
@@ -36,20 +36,20 @@ export class CheckMemory {
             attributes: sameMap(last.attributes, next.attributes, Object.is) ? last.attributes : next.attributes,
             models: sameSet(last.models, next.models) ? last.models : next.models,
             providers: sameSet(last.providers, next.providers) ? last.providers : next.providers,
-            teams: sameSet(last.teams, next.teams) ? last.teams : next.teams,
-            keys: sameSet(last.keys, next.keys) ? last.keys : next.keys,
+            teams: sameNames(last.teams, next.teams) ? last.teams : next.teams,
+            keys: sameNames(last.keys, next.keys) ? last.keys : next.keys,
           };
     return this.vocabulary;
   }
 
   /** `did you mean …?`; worked out once for each word and set of names. */
-  near(word: string, known: Iterable<string>): string | null {
-    if (!(known instanceof Set)) return near(word, known);
+  near(word: string, known: Iterable<string> | Names): string | null {
+    if (!(known instanceof Set || isIndex(known))) return near(word, known);
     const ofSet = this.nearest.get(known) ?? new Map<string, string | null>();
     this.nearest.set(known, ofSet);
     const before = ofSet.get(word);
     if (before !== undefined) return before;
-    const found = near(word, known);
+    const found = near(word, isIndex(known) ? known.near(word) : known);
     if (ofSet.size >= NEAR_MAX) ofSet.clear();
     ofSet.set(word, found);
     return found;
@@ -58,6 +58,11 @@ export class CheckMemory {
 
 /** Words of one set of names that are remembered. */
 const NEAR_MAX = 1_000;
+
+function sameNames(a: Names, b: Names): boolean {
+  if (isIndex(a) || isIndex(b)) return isIndex(a) && isIndex(b) && a.state === b.state;
+  return sameSet(a, b);
+}
 
 function sameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   if (a.size !== b.size) return false;

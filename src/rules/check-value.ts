@@ -1,6 +1,7 @@
 // Types values against attributes: an operand → a test, or a finding that says why it does not fit.
 import type { LiteralValue, Operand, RangeNode, Span, Value } from "./ast.ts";
 import type { Attribute, AttributeRef, ValueType } from "./attributes.ts";
+import { isIndex, type Names } from "./catalogue.ts";
 import type { CheckSet, Place } from "./check-context.ts";
 import type { Test } from "./checked.ts";
 import { globMatches } from "./glob.ts";
@@ -155,15 +156,15 @@ export class ValueChecker {
   /** False when the value is none of a closed vocabulary; a warning when none of an open one. */
   private known(attribute: Attribute, value: Value, at: Place): boolean {
     const names = this.set.valuesOf(attribute);
-    if (attribute.known === undefined || names === null || names.size === 0) return true;
+    if (attribute.known === undefined || names === null || isAmong(value, names)) return true;
     const glob = isGlobValue(value);
-    if (glob ? matchesSome(value.text, names) : names.has(value.text)) return true;
     const help = glob ? null : this.set.near(value.text, names);
     const message = glob
       ? `no ${attribute.name} matches ${quote(value.text)}`
       : `unknown ${attribute.name} ${quote(value.text)}`;
     if (attribute.known.closed) {
-      this.fail(value.span, "E206", message, help ?? `one of ${[...names].join(", ")}`, at);
+      const all = isIndex(names) ? null : `one of ${[...names].join(", ")}`;
+      this.fail(value.span, "E206", message, help ?? all, at);
     } else if (this.looksMisspelt(attribute, value, help !== null))
       this.set.report(at, value.span, "W301", message, help);
     return !attribute.known.closed;
@@ -204,6 +205,12 @@ export class ValueChecker {
     this.set.report(at, span, code, message, help);
     return null;
   }
+}
+
+/** Where nothing is known, anything may be meant. What is only looked up is not tried against a pattern. */
+function isAmong(value: Value, names: Names): boolean {
+  if (isIndex(names)) return isGlobValue(value) || names.has(value.text);
+  return names.size === 0 || (isGlobValue(value) ? matchesSome(value.text, names) : names.has(value.text));
 }
 
 function matchesSome(glob: string, names: Iterable<string>): boolean {

@@ -90,7 +90,9 @@ export interface ListQuery {
   readonly limit: number;
   /** Aliases that begin so; the list is then in the order of aliases, else oldest first. */
   readonly aliasPrefix?: string | undefined;
-  /** Aliases that have this somewhere. Every alias is looked at. */
+  /** Aliases with this in them, in capitals or not; of fewer than 3 characters, those that begin so: as `aliasPrefix`. */
+  readonly search?: string | undefined;
+  /** Aliases that have this somewhere, written just so. Of fewer than 3 characters, every alias is looked at. */
   readonly aliasPart?: string | undefined;
   /** Turns the order round. */
   readonly isReversed?: boolean | undefined;
@@ -100,7 +102,7 @@ export interface ListQuery {
 }
 
 /** Which of a list are counted: all that is no page. */
-export type CountQuery = Pick<ListQuery, "within" | "aliasPrefix" | "aliasPart" | "status">;
+export type CountQuery = Pick<ListQuery, "within" | "aliasPrefix" | "aliasPart" | "search" | "status">;
 
 /** An object matches when one of them holds; without any, none does. */
 export interface Within {
@@ -165,7 +167,8 @@ export interface AuditEntry {
   readonly atMs: number;
   readonly actor: string;
   readonly action: AuditAction;
-  readonly kind: AccountKind;
+  /** `quota`: a counter that is no account object's, by its id. */
+  readonly kind: AccountKind | "quota";
   readonly objectId: string;
   readonly objectAlias: string;
   /** The field that changed; null where the object as a whole was made or deleted. */
@@ -235,8 +238,8 @@ export interface Directory {
   /** The ids of the object's budgets, in the order of its field. Their counters are called by them. */
   budgetIds(kind: AccountKind, id: string): Promise<readonly string[]>;
   /**
-   * What was spent of the object's budgets is forgotten: their counters begin anew, and so does `RequestStore.spend`.
-   * What is in flight is charged to the new ones.
+   * What was spent of the object's budgets, those by model too, is forgotten: their counters begin anew. What is in
+   * flight is charged to the old ones. The audit log keeps what was spent. `RequestStore.spend` begins anew too.
    */
   resetSpend(kind: AccountKind, id: string, by: By): Promise<void>;
 }

@@ -51,7 +51,7 @@ export function databaseExists({ database }: StoreConfig): boolean {
 export function loadPepper(
   config: StoreConfig,
   env: Readonly<Record<string, string | undefined>>,
-  accounts: Pick<AccountStore, "hasKeys" | "listKeys">,
+  accounts: Pick<AccountStore, "hasKeys">,
 ): Buffer {
   const given = env.TOLLGATE_PEPPER;
   if (given !== undefined && given !== "") return decode(given, "the environment variable TOLLGATE_PEPPER");
@@ -69,16 +69,16 @@ function sqlitePath(database: string): string {
   throw new SetupError("Postgres is not in this version: write `database: sqlite:FILE`");
 }
 
-function makeFor(accounts: Pick<AccountStore, "hasKeys" | "listKeys">, file: string): string {
+function makeFor(accounts: Pick<AccountStore, "hasKeys">, file: string): string {
   const hasKeys = accounts.hasKeys();
   // Read again: another process may have made the file, and then a key, since it was found missing.
-  if (hasKeys) return readIfThere(file) ?? refuseToReplace(file, accounts.listKeys().length);
+  if (hasKeys) return readIfThere(file) ?? refuseToReplace(file);
   return create(file) ?? readFileSync(file, "utf8");
 }
 
-function refuseToReplace(file: string, keys: number): never {
+function refuseToReplace(file: string): never {
   throw new SetupError(
-    `the pepper file ${file} is missing, and ${keys === 1 ? "one key was" : `${keys} keys were`} made with it: ` +
+    `the pepper file ${file} is missing, and the keys in the database were made with it: ` +
       "put it back from a backup, or set TOLLGATE_PEPPER; without it every key is unknown",
   );
 }

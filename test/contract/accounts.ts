@@ -37,21 +37,10 @@ export const accounts: Suite = {
     t.equal(store.accounts.findKey(newKey("other").hash), null);
   },
 
-  "keys and teams are listed oldest first, with their budgets": async (t, fresh) => {
+  "teams are listed oldest first, with their budgets": async (t, fresh) => {
     const { store } = open(t, fresh);
     store.accounts.createTeam("ml", budget);
     store.accounts.createTeam("ops");
-    store.accounts.createKey(newKey("b", { teamAlias: "ml" }));
-    store.accounts.createKey(newKey("a", { budget }));
-    const keys = store.accounts.listKeys();
-    t.same(
-      keys.map((key) => [key.alias, key.team?.alias ?? null, key.budgets.length]),
-      [
-        ["b", "ml", 0],
-        ["a", null, 1],
-      ],
-    );
-    t.notOk(keys.some((key) => "hash" in key));
     t.same(
       store.accounts.listTeams().map((team) => [team.alias, team.budgets.length]),
       [
@@ -59,6 +48,29 @@ export const accounts: Suite = {
         ["ops", 0],
       ],
     );
+  },
+
+  "a name is known by id and alias; one that is misspelt is among those near to it, also among thousands": async (
+    t,
+    fresh,
+  ) => {
+    const { store } = open(t, fresh);
+    const { id } = store.accounts.createTeam("research");
+    t.ok(store.accounts.hasName("team", "research") && store.accounts.hasName("team", id));
+    t.notOk(store.accounts.hasName("team", "Research") || store.accounts.hasName("key", "research"));
+    store.accounts.createKey(newKey("a"));
+    t.same(store.accounts.namesNear("key", "xyz"), ["a"], "all of few");
+    const words = ["ci", "billing-prod", "über-app", "x".repeat(100)];
+    for (const word of [...words, ...Array.from({ length: 2_000 }, (_, n) => `team ${n}`)]) {
+      store.accounts.createTeam(word);
+    }
+    const cases = { cj: "ci", "biling-prod": "billing-prod", "blling-prod": "billing-prod", "uber-app": "über-app" };
+    const more = { reserach: "research", "bill-prod": "billing-prod", [`${"x".repeat(99)}y`]: "x".repeat(100) };
+    for (const [wrong, right] of Object.entries({ ...cases, ...more, Research: "research" })) {
+      const near = store.accounts.namesNear("team", wrong);
+      t.ok(near.includes(right), wrong);
+      t.ok(near.length < 100);
+    }
   },
 
   "what cannot be is refused by code and changes nothing": async (t, fresh) => {
@@ -76,7 +88,7 @@ export const accounts: Suite = {
     const beyond = { limitNanoUsd: 2n ** 63n, window: "month" } as const;
     throwsCode(t, "out_of_range", () => store.accounts.setBudget("key", "demo", beyond));
     throwsCode(t, "out_of_range", () => store.accounts.createKey(newKey("y", { budget: beyond })));
-    t.equal(store.accounts.listKeys().length, 1);
+    t.equal(await store.directory.count("key", {}), 1);
     t.equal(store.accounts.revision(), revision);
   },
 
@@ -94,12 +106,12 @@ export const accounts: Suite = {
   "a budget of the same window is replaced under its id; of another window added": async (t, fresh) => {
     const { store } = open(t, fresh);
     store.accounts.createKey(newKey("demo", { budget }));
-    const first = store.accounts.listKeys()[0]?.budgets[0];
+    const [first] = store.accounts.getKey("demo").principal.budgets;
     const raised = store.accounts.setBudget("key", "demo", { limitNanoUsd: 9n, window: "month" });
     t.equal(raised.id, first?.id);
     store.accounts.setBudget("key", "demo", { limitNanoUsd: 1n, window: "day" });
     t.same(
-      store.accounts.listKeys()[0]?.budgets.map((each) => [each.window, each.limitNanoUsd]),
+      store.accounts.getKey("demo").principal.budgets.map((each) => [each.window, each.limitNanoUsd]),
       [
         ["month", 9n],
         ["day", 1n],
@@ -175,7 +187,7 @@ export const accounts: Suite = {
     ] as const)
       throwsCode(t, code, work);
     t.equal(store.accounts.getRules("team", "ml").text, most);
-    t.same([store.accounts.listKeys().length, store.accounts.listTeams().length], [0, 1]);
+    t.same([store.accounts.hasKeys(), store.accounts.listTeams().length], [false, 1]);
     t.equal(store.accounts.revision(), revision);
   },
 

@@ -185,6 +185,40 @@ export const directory: Suite = {
     t.same(aliases((await store.directory.list("team", { limit: 9, within: { orgIds: ["acme"] } })).items), ["ml"]);
   },
 
+  "aliases are searched for a part of them, in capitals or not, in every place and on every page": async (t, fresh) => {
+    const { store } = open(t, fresh);
+    await add(store.directory, "team", { alias: "ml" }, "ml");
+    const named = ["web-app", "App-1", "api", 'say "app"', "x%y_z", "Straße", "日本語アプリ"];
+    for (const [n, alias] of named.entries())
+      await add(store.directory, "key", { alias, teamId: n < 3 ? "ml" : null }, `k${n}`);
+    const search = async (text: string, more: Partial<Parameters<Directory["list"]>[1]> = {}): Promise<unknown[]> => {
+      const query = { search: text, ...more };
+      const found = (await pages(store.directory, "key", { ...query, limit: 1 })).flat();
+      t.equal(await store.directory.count("key", query), found.length);
+      return found;
+    };
+    t.same(await search("app"), ["web-app", "App-1", 'say "app"']);
+    t.same(await search("APP"), ["web-app", "App-1", 'say "app"']);
+    t.same(await search('"app"'), ['say "app"']);
+    t.same(await search("app OR api"), [], "no query language");
+    t.same(await search("%y_"), ["x%y_z"]);
+    t.same(await search("a_p"), [], "no pattern");
+    t.same(await search("traß"), ["Straße"]);
+    t.same(await search("語アプ"), ["日本語アプリ"]);
+    t.same(await search("ap"), ["api"], "two characters begin the alias");
+    t.same(await search("app", { within: { teamIds: ["ml"] } }), ["web-app", "App-1"]);
+    t.same(await search("%y_", { within: { teamIds: ["ml"] } }), []);
+    t.same(await search("app", { within: { ids: ["k1"] }, status: "active" }), ["App-1"]);
+    t.same(await search("app", { status: "disabled" }), []);
+    t.same(await search("app", { aliasPrefix: "w" }), ["web-app"]);
+    const change = { kind: "key", id: "k0", version: 1, bounds: {}, fields: { alias: "web-srv" } } as const;
+    const renamed = await store.directory.update(change, by);
+    t.same(await search("app"), ["App-1", 'say "app"'], "a new name takes the place of the old");
+    t.same(await search("-srv"), ["web-srv"]);
+    await store.directory.remove([renamed], by);
+    t.same(await search("-srv"), []);
+  },
+
   "what is deleted is gone, its alias is free, and what is in it goes too": async (t, fresh) => {
     const { store } = open(t, fresh);
     await add(store.directory, "org", { alias: "acme" }, "acme");
@@ -203,9 +237,12 @@ export const directory: Suite = {
     t.equal(store.accounts.findKey(secretOf("k").hash)?.status, "revoked");
     t.same(await store.directory.membershipsOf("ann"), []);
     t.same(
-      [store.accounts.listKeys().length, store.accounts.listTeams().length, store.accounts.listOrgs().length],
+      [await store.directory.count("key", {}), store.accounts.listTeams().length, store.accounts.listOrgs().length],
       [0, 0, 0],
     );
+    t.notOk(store.accounts.hasName("team", "ml"));
+    t.same(store.accounts.namesNear("team", "ml"), []);
+    t.same((await store.directory.list("team", { limit: 9, search: "ml-team" })).items, []);
     t.ok(await add(store.directory, "team", { alias: "ml" }), "the alias is free");
     await rejectsCode(t, "id_taken", add(store.directory, "org", { alias: "x" }, "acme"));
     const deleted = (await store.directory.audit({ limit: 99 })).filter(({ action }) => action === "delete");

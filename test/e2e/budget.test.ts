@@ -57,8 +57,9 @@ function post(url: string, key: string, agent?: Agent): Promise<Answered> {
 
 /** What is spent and leased of the budget of a key or a team. */
 function counterOf({ store }: TestGateway, alias: string): CounterState {
-  const owner = [...store.accounts.listKeys(), ...store.accounts.listTeams()].find((row) => row.alias === alias);
-  return store.ledger.counter({ quota: `budget:${owner?.budgets[0]?.id}`, window: WINDOW });
+  const teams = store.accounts.listTeams();
+  const { budgets } = teams.find((team) => team.alias === alias) ?? store.accounts.getKey(alias).principal;
+  return store.ledger.counter({ quota: `budget:${budgets[0]?.id}`, window: WINDOW });
 }
 
 /** Idle leases are given back once a second. */

@@ -1,9 +1,10 @@
 // Golden files: a rule file, and the report that `tollgate check` gives for it. One file for every code.
 import t from "tap";
 import { build, snapshotOf } from "../../src/rules/build.ts";
+import type { NameIndex } from "../../src/rules/catalogue.ts";
 import { CODES, isError } from "../../src/rules/diagnostics.ts";
 import { StatementCache } from "../../src/rules/parse.ts";
-import { renderGithub, renderLsp } from "../../src/rules/render.ts";
+import { renderGithub, renderLsp, renderText } from "../../src/rules/render.ts";
 import { goldenFiles } from "../support/golden-file.ts";
 import { CATALOGUE, inlineReport, NOW_MS, report, source } from "./samples.ts";
 
@@ -33,6 +34,17 @@ t.test("every code has a golden file", async (t) => {
     (code) => !ELSEWHERE.has(code) && ![...GOLDEN, ...INLINE].some(({ name }) => name.startsWith(code)),
   );
   t.same(missing, []);
+});
+
+t.test("teams and keys that are looked up are reported on as if they were listed", async (t) => {
+  const index = (names: readonly string[]): NameIndex => ({
+    ...{ state: 1, has: (name) => names.includes(name), near: () => names },
+  });
+  const lookedUp = { ...CATALOGUE, teams: () => index(["search", "ml"]), keys: () => index(["ci"]) };
+  const text = "default allow\ndeny team [serch, ml, new, x-*]\ndeny key cj\ndeny key [ci, ci-*]\n";
+  const { diagnostics } = build(snapshotOf([source(text)]), lookedUp, new StatementCache(), NOW_MS);
+  t.equal(renderText(diagnostics), report(text));
+  t.match(renderText(diagnostics), /unknown team `serch`[\s\S]*unknown key `cj`/);
 });
 
 t.test("a rule set with any error is rejected whole", async (t) => {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import t from "tap";
 import { type Built, build, type Snapshot, snapshotOf } from "../../src/rules/build.ts";
-import type { RuleCatalogue } from "../../src/rules/catalogue.ts";
+import type { NameIndex, RuleCatalogue } from "../../src/rules/catalogue.ts";
 import type { CheckedRule } from "../../src/rules/checked.ts";
 import { compileSet } from "../../src/rules/compile.ts";
 import { createDecide } from "../../src/rules/decide.ts";
@@ -81,13 +81,20 @@ const editOf = (line: fc.Arbitrary<string>): fc.Arbitrary<Edit> =>
   );
 
 const catalogue: fc.Arbitrary<RuleCatalogue> = fc
-  .tuple(fc.subarray(["ml", "search", "batch"]), fc.subarray(["ci", "k2"]), targetList, fc.nat(3))
-  .map(([teams, keys, models, kind]) => ({
+  .tuple(fc.subarray(["ml", "search", "batch"]), fc.subarray(["ci", "k2"]), targetList, fc.nat(3), fc.boolean())
+  .map(([teams, keys, models, kind, isIndex]) => ({
     ...(kind === 0 ? {} : { attributes: () => ATTRIBUTES }),
     models: kind === 1 ? () => models : CATALOGUE.models,
     teams: () => teams,
-    keys: () => keys,
+    keys: () => (isIndex ? indexOf(keys) : keys),
   }));
+
+/** The names as a database gives them: what is known is asked for, name by name. */
+const indexOf = (names: readonly string[]): NameIndex => ({
+  state: ["", "ci", "k2", "ci,k2"].indexOf(names.join()),
+  has: (name) => names.includes(name),
+  near: () => names,
+});
 
 /** What can be told of a build from outside: everything but which objects are shared. */
 function visible({ set, checked, tests, diagnostics }: Built): object {

@@ -2,12 +2,13 @@
 import { randomBytes } from "node:crypto";
 import type { Budget, InlineRules, Principal, Subject } from "../../types.ts";
 import type { Fields } from "../directory.ts";
-import type { KeyListing, KeyRow, KeyStatus } from "../store.ts";
+import type { KeyRow, KeyStatus } from "../store.ts";
 
 /** A row of `keys`. */
 export interface StoredKey extends Subject {
-  /** A JSON object; left out of a row to insert. */
+  /** A JSON object; left out of a row to insert, and so is the next. */
   readonly settings?: string;
+  readonly spend_epoch?: number;
   readonly hash: Buffer;
   readonly prefix: string;
   readonly last_four: string;
@@ -24,11 +25,6 @@ export interface StoredKey extends Subject {
   readonly rules: string | null;
 }
 
-/** A row of `keys`, with its team's alias. */
-export interface FoundKey extends StoredKey {
-  readonly team_alias: string | null;
-}
-
 /** A row of what a key belongs to; of an organisation, a team or a user. */
 export interface OwnerRow extends Subject {
   readonly status: string;
@@ -36,6 +32,7 @@ export interface OwnerRow extends Subject {
   readonly settings: string;
   readonly rules?: string | null;
   readonly org_id?: string | null;
+  readonly spend_epoch: number;
 }
 
 /** A row of `teams`, with its organisation's alias. */
@@ -71,14 +68,9 @@ export function toKeyRow(key: StoredKey): KeyRow {
   };
 }
 
-/** The row as it is listed. */
-export function toListing(key: FoundKey, budgets: readonly Budget[]): KeyListing {
-  return { ...toKeyRow(key), team: teamOf(key), budgets };
-}
-
 /** Whose key it is, with the rules that apply to its requests. */
 export function toPrincipal(
-  key: StoredKey,
+  key: Pick<StoredKey, "id" | "alias" | "created_ms" | "roles" | "tags">,
   owners: readonly Owner[],
   budgets: readonly Budget[],
   rules: readonly InlineRules[],
@@ -115,20 +107,19 @@ export interface Owner {
   readonly rules: string | null;
   readonly status: string;
   readonly settings: Fields;
+  /** How often what was spent was forgotten: part of the names of counters that have no budget's id. */
+  readonly spendEpoch: number;
 }
 
 /** The row as an owner. */
 export function toOwner(scope: Owner["scope"], row: OwnerRow): Owner {
   const subject = Object.freeze({ id: row.id, alias: row.alias });
   const settings = row.settings === "{}" ? NO_FIELDS : (JSON.parse(row.settings) as Fields);
-  return { scope, subject, rules: row.rules ?? null, status: row.status, settings };
+  const { status, spend_epoch: spendEpoch } = row;
+  return { scope, subject, rules: row.rules ?? null, status, settings, spendEpoch };
 }
 
 const NO_FIELDS: Fields = Object.freeze({});
-
-function teamOf(key: FoundKey): Subject | null {
-  return key.team_id === null ? null : Object.freeze({ id: key.team_id, alias: key.team_alias ?? key.team_id });
-}
 
 /** The organisation of a team. */
 export function orgOf({ org_id, org_alias }: Pick<StoredTeam, "org_id" | "org_alias">): Subject | null {

@@ -1,9 +1,9 @@
 // Keys, teams, organisations, their budgets and rules in SQLite.
 import type Database from "better-sqlite3";
-import type { Budget, InlineRules, Subject } from "../../types.ts";
+import type { Budget, InlineRules, Principal, Subject } from "../../types.ts";
+import type { AccountKind } from "../directory.ts";
 import type {
   AccountStore,
-  KeyListing,
   KeyLookup,
   KeyRow,
   KeyStatus,
@@ -16,23 +16,14 @@ import type {
 } from "../store.ts";
 import { StoreError } from "../store.ts";
 import type { AccountChanges, Changed, Log } from "./account-changes.ts";
-import {
-  type FoundKey,
-  newId,
-  orgOf,
-  type StoredKey,
-  type StoredOrg,
-  type StoredTeam,
-  toKeyRow,
-  toListing,
-} from "./account-rows.ts";
+import { newId, orgOf, type StoredKey, type StoredOrg, type StoredTeam, toKeyRow } from "./account-rows.ts";
 import type { Budgets } from "./budgets.ts";
 import { guarded, isDuplicate } from "./errors.ts";
 import { assertFits, InlineRuleTexts } from "./inline-rules.ts";
 import { KeyLookups } from "./key-lookups.ts";
 import { LastUsed } from "./last-used.ts";
+import { Names } from "./names.ts";
 
-const KEYS = "SELECT keys.*, teams.alias AS team_alias FROM keys LEFT JOIN teams ON teams.id = keys.team_id";
 const TEAMS = `
   SELECT teams.*, organizations.alias AS org_alias
   FROM teams LEFT JOIN organizations ON organizations.id = teams.org_id`;
@@ -66,9 +57,10 @@ export class SqliteAccounts implements AccountStore {
   readonly #rules: InlineRuleTexts;
   readonly #lookups: KeyLookups;
   readonly #lastUsed: LastUsed;
+  readonly #names: Names;
   readonly #keyByHash: Database.Statement<[Buffer], StoredKey>;
   readonly #keyInGrace: Database.Statement<[Buffer], StoredKey & { readonly until_ms: number }>;
-  readonly #keyByName: Database.Statement<[string, string, string], FoundKey>;
+  readonly #keyByName: Database.Statement<[string, string, string], StoredKey>;
   readonly #teamByName: Database.Statement<[string, string, string], StoredTeam>;
   readonly #orgByName: Database.Statement<[string, string, string], StoredOrg>;
 
@@ -79,13 +71,14 @@ export class SqliteAccounts implements AccountStore {
     this.#rules = new InlineRuleTexts(db);
     this.#lookups = new KeyLookups(db, budgets, nowMs);
     this.#lastUsed = new LastUsed(db);
+    this.#names = new Names(db);
     const named = (table: string): string =>
       `WHERE ${table}.deleted_ms IS NULL AND (${table}.id = ? OR ${table}.alias = ?) ORDER BY ${table}.id = ? DESC`;
     this.#keyByHash = db.prepare("SELECT * FROM keys WHERE hash = ?");
     this.#keyInGrace = db.prepare(`
       SELECT keys.*, grace_secrets.until_ms FROM grace_secrets JOIN keys ON keys.id = grace_secrets.key_id
       WHERE grace_secrets.hash = ?`);
-    this.#keyByName = db.prepare(`${KEYS} ${named("keys")}`);
+    this.#keyByName = db.prepare(`SELECT * FROM keys ${named("keys")}`);
     this.#teamByName = db.prepare(`${TEAMS} ${named("teams")}`);
     this.#orgByName = db.prepare(`SELECT * FROM organizations ${named("organizations")}`);
   }
@@ -118,15 +111,25 @@ export class SqliteAccounts implements AccountStore {
     return guarded(() => this.#lookups.of(this.#key(idOrAlias)));
   }
 
-  listKeys(): readonly KeyListing[] {
+  limited(kind: Budget["scope"], idOrAlias: string): Principal {
+    if (kind === "key") return this.getKey(idOrAlias).principal;
     return guarded(() => {
-      const keys = this.#db.prepare<[], FoundKey>(`${KEYS} WHERE keys.deleted_ms IS NULL ORDER BY keys.seq`).all();
-      return keys.map((key) => toListing(key, this.#budgets.of("key", key)));
+      const principal = this.#lookups.ofOwner(kind, idOrAlias);
+      if (principal !== null) return principal;
+      throw new StoreError("no_such_object", `There is no ${kind} called ${idOrAlias}`);
     });
   }
 
   hasKeys(): boolean {
     return guarded(() => this.#db.prepare("SELECT 1 FROM keys LIMIT 1").get() !== undefined);
+  }
+
+  hasName(kind: AccountKind, name: string): boolean {
+    return guarded(() => this.#names.has(kind, name));
+  }
+
+  namesNear(kind: AccountKind, word: string): readonly string[] {
+    return guarded(() => this.#names.near(kind, word));
   }
 
   setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow {
@@ -262,7 +265,7 @@ export class SqliteAccounts implements AccountStore {
     return scope === "team" ? this.#team(idOrAlias) : this.#org(idOrAlias);
   }
 
-  #key(idOrAlias: string): FoundKey {
+  #key(idOrAlias: string): StoredKey {
     const key = this.#keyByName.get(idOrAlias, idOrAlias, idOrAlias);
     if (key === undefined) throw new StoreError("no_such_key", `There is no key called ${idOrAlias}`);
     return key;

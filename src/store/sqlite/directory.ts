@@ -6,6 +6,7 @@ import type {
   AuditEntry,
   AuditQuery,
   By,
+  CountQuery,
   Directory,
   IamKind,
   IamPlace,
@@ -22,8 +23,9 @@ import type {
 import { StoreError } from "../store.ts";
 import type { AccountChanges, Log } from "./account-changes.ts";
 import { newId } from "./account-rows.ts";
+import { BudgetSpending } from "./budget-spend.ts";
 import type { BudgetScope, Budgets } from "./budgets.ts";
-import { countSql, listSql, type Sql } from "./directory-query.ts";
+import { countSql, listSql, narrowSql, type Sql } from "./directory-query.ts";
 import { columnsOf, type ObjectRow, TABLES, toObject, type Value } from "./directory-rows.ts";
 import { guarded, isDuplicate } from "./errors.ts";
 import { IamRuleTable, type IamSubject } from "./iam-rules.ts";
@@ -48,18 +50,24 @@ export class SqliteDirectory implements Directory {
   readonly #changes: AccountChanges;
   readonly #budgets: Budgets;
   readonly #spend: SpendTable;
+  readonly #budgetSpend: BudgetSpending;
   readonly #members: Memberships;
   readonly #iam: IamRuleTable;
   readonly #nowMs: () => number;
+  /** Prepared once: a page asks for every key on it. */
+  readonly #grace: Database.Statement<[string, number], number | null>;
 
   constructor({ db, changes, budgets, spend, nowMs }: DirectoryOptions) {
     this.#db = db;
     this.#changes = changes;
     this.#budgets = budgets;
     this.#spend = spend;
+    this.#budgetSpend = new BudgetSpending(db, budgets);
     this.#members = new Memberships(db);
     this.#iam = new IamRuleTable(db);
     this.#nowMs = nowMs;
+    const grace = "SELECT max(until_ms) FROM grace_secrets WHERE key_id = ? AND until_ms > ?";
+    this.#grace = db.prepare<[string, number], number | null>(grace).pluck();
   }
 
   async get(kind: AccountKind, id: string): Promise<AccountObject | null> {
@@ -83,22 +91,15 @@ export class SqliteDirectory implements Directory {
 
   async list(kind: AccountKind, query: ListQuery): Promise<Page<AccountObject>> {
     return guarded(() => {
-      const { text, values } = listSql(kind, query);
+      const { text, values } = listSql(kind, query, this.#isNarrow(kind, query));
       const rows = this.#db.prepare<Value[], ObjectRow>(text).all(...values);
       const items = rows.slice(0, query.limit).map((row) => this.#toObject(kind, row));
       return { items, next: rows.length > query.limit ? (items.at(-1)?.id ?? null) : null };
     });
   }
 
-  async count(kind: AccountKind, query: Parameters<Directory["count"]>[1]): Promise<number> {
-    const { text, values }: Sql = countSql(kind, query);
-    return guarded(
-      () =>
-        this.#db
-          .prepare<Value[], number>(text)
-          .pluck()
-          .get(...values) ?? 0,
-    );
+  async count(kind: AccountKind, query: CountQuery): Promise<number> {
+    return guarded(() => this.#number(countSql(kind, query, this.#isNarrow(kind, query))));
   }
 
   async insert(object: NewObject, { actor }: By): Promise<AccountObject> {
@@ -200,11 +201,21 @@ export class SqliteDirectory implements Directory {
   async resetSpend(kind: AccountKind, id: string, { actor }: By): Promise<void> {
     this.#changes.run(actor, (log) => {
       const { alias } = this.#existing(kind, id).fields;
-      this.#budgets.renew(kind as BudgetScope, id);
+      const spent = this.#budgetSpend.of(kind as BudgetScope, id);
+      this.#budgetSpend.reset(kind as BudgetScope, id);
       this.#spend.forget(kind as SpendKind, id);
       const line = { action: "update", kind, objectId: id, objectAlias: String(alias) } as const;
-      log({ ...line, field: "spend", old: null, new: "0" });
+      log({ ...line, field: "spend", old: [...spent], new: "0" });
     });
+  }
+
+  #isNarrow(kind: AccountKind, filter: CountQuery): boolean {
+    return narrowSql(kind, filter).some((sql) => this.#number(sql) === 1);
+  }
+
+  #number({ text, values }: Sql): number {
+    const statement = this.#db.prepare<Value[], number>(text).pluck();
+    return statement.get(...values) ?? 0;
   }
 
   /** Raises the version of what a rule is on. */
@@ -253,8 +264,7 @@ export class SqliteDirectory implements Directory {
   }
 
   #graceUntil(keyId: string): number | null {
-    const sql = "SELECT max(until_ms) FROM grace_secrets WHERE key_id = ? AND until_ms > ?";
-    return this.#db.prepare<[string, number], number | null>(sql).pluck().get(keyId, this.#nowMs()) ?? null;
+    return this.#grace.get(keyId, this.#nowMs()) ?? null;
   }
 
   #setBudgets(kind: AccountKind, id: string, budgets: Json): void {

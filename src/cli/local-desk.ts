@@ -1,0 +1,127 @@
+// The desk on the config's database: it acts as the master, and is called `local` in the audit log.
+import { auditJson } from "../accounts/audit-json.ts";
+import type { Submitted } from "../accounts/change.ts";
+import type { Keys, MadeKey } from "../accounts/keys.ts";
+import { objectJson } from "../accounts/object-json.ts";
+import type { Accounts } from "../accounts/service.ts";
+import type { Config } from "../config/model.ts";
+import { momentJson } from "../moment.ts";
+import type { AccountKind, AccountObject, AuditQuery, Membership, Page } from "../store/directory.ts";
+import type { RuleScope, Store, UsageGroup, UsageRow } from "../store/store.ts";
+import { keysOf, LOCAL, withAccounts } from "./account-service.ts";
+import type { Io } from "./command.ts";
+import type { Desk, DeskQuery, Place, Shown, ShownEntry, ShownMember, ShownSecret } from "./desk.ts";
+import { ruleChecker } from "./rule-checker.ts";
+
+/** Runs `work` on the database. @throws SetupError 78 when it cannot be opened, AccountError */
+export function withLocalDesk<T>(io: Io, { config: path }: Place, work: (desk: Desk) => Promise<T>): Promise<T> {
+  return withAccounts(io, path, (accounts, store, config) =>
+    work(new LocalDesk({ accounts, store, config, configPath: path, io })),
+  );
+}
+
+interface LocalDeskOptions {
+  readonly accounts: Accounts;
+  readonly store: Store;
+  readonly config: Config;
+  readonly configPath: string | undefined;
+  readonly io: Io;
+}
+
+class LocalDesk implements Desk {
+  readonly #options: LocalDeskOptions;
+
+  constructor(options: LocalDeskOptions) {
+    this.#options = options;
+  }
+
+  async get(kind: AccountKind, name: string): Promise<Shown> {
+    return shown(await this.#accounts.get(LOCAL, kind, name));
+  }
+
+  async list(kind: AccountKind, { teamId, prefix, ...query }: DeskQuery): Promise<Page<Shown>> {
+    const within = teamId === undefined ? undefined : { teamIds: [teamId] };
+    const { items, next } = await this.#accounts.list(LOCAL, kind, { ...query, within, aliasPrefix: prefix });
+    return { items: items.map(shown), next };
+  }
+
+  async near(kind: AccountKind, name: string): Promise<readonly string[]> {
+    return this.#options.store.accounts.namesNear(kind, name);
+  }
+
+  async create(kind: Exclude<AccountKind, "key">, id: string | undefined, fields: Submitted): Promise<Shown> {
+    return shown(await this.#accounts.create(LOCAL, kind, { id, fields }));
+  }
+
+  async createKey(fields: Submitted): Promise<ShownSecret> {
+    return shownSecret(await this.#keys().create(LOCAL, fields));
+  }
+
+  async rotateKey(name: string, graceMs: number): Promise<ShownSecret> {
+    return shownSecret(await this.#keys().regenerate(LOCAL, name, graceMs));
+  }
+
+  async update(kind: AccountKind, name: string, fields: Submitted): Promise<Shown> {
+    return shown(await this.#accounts.update(LOCAL, kind, name, fields));
+  }
+
+  async remove(kind: AccountKind, name: string): Promise<void> {
+    await this.#accounts.remove(LOCAL, kind, [name]);
+  }
+
+  async members(kind: Membership["kind"], name: string): Promise<readonly ShownMember[]> {
+    return (await this.#accounts.members(LOCAL, kind, name, { limit: 1_000 })).items.map(shownMember);
+  }
+
+  async setMember(
+    kind: Membership["kind"],
+    name: string,
+    user: string,
+    role: Membership["role"],
+  ): Promise<ShownMember> {
+    return shownMember(await this.#accounts.setMember(LOCAL, kind, name, user, role));
+  }
+
+  async removeMember(kind: Membership["kind"], name: string, user: string): Promise<void> {
+    await this.#accounts.removeMember(LOCAL, kind, name, user);
+  }
+
+  async audit(query: AuditQuery): Promise<readonly ShownEntry[]> {
+    return (await this.#accounts.audit(LOCAL, query)).map((entry) => auditJson(entry) as ShownEntry);
+  }
+
+  async usage(groups: readonly UsageGroup[], sinceMs: number, untilMs: number | null): Promise<readonly UsageRow[]> {
+    return this.#options.store.requests.usage(groups, sinceMs, untilMs);
+  }
+
+  async resetSpend(kind: Exclude<AccountKind, "group">, name: string): Promise<void> {
+    await this.#accounts.resetSpend(LOCAL, kind, name);
+  }
+
+  async checkRules(scope: RuleScope, alias: string, text: string): Promise<string> {
+    const { configPath, io, store } = this.#options;
+    const check = await ruleChecker(configPath, io);
+    return check(store, scope, alias, text);
+  }
+
+  get #accounts(): Accounts {
+    return this.#options.accounts;
+  }
+
+  #keys(): Keys {
+    const { accounts, store, config, io } = this.#options;
+    return keysOf(accounts, store, config, io);
+  }
+}
+
+function shown(object: AccountObject): Shown {
+  return { ...objectJson(object), id: object.id, alias: String(object.fields.alias) };
+}
+
+function shownSecret({ key, secret }: MadeKey): ShownSecret {
+  return { object: shown(key), secret };
+}
+
+function shownMember({ userId, role, createdMs }: Membership): ShownMember {
+  return { user: userId, role, since: momentJson(createdMs) ?? "" };
+}

@@ -1,0 +1,56 @@
+// The client of the admin API: accounts, audit log, usage.
+import { Keys, MadeObjects, Places, Users } from "./objects.ts";
+import { type CallOptions, type ClientOptions, Transport } from "./transport.ts";
+import type { AuditEntry, ListAuditQuery, ListAuditReply, UsageQuery, UsageReply } from "./types.ts";
+
+/** What the admin client is made with. */
+export interface AdminOptions extends ClientOptions {
+  /** The gateway's admin key; or a virtual key, which has its owner's rights. */
+  readonly adminKey: string;
+}
+
+/**
+ * Manages the accounts of a gateway by its admin listener.
+ *
+ * @example
+ * const admin = new TollgateAdmin({ baseUrl: "http://127.0.0.1:4001", adminKey });
+ * const { key } = await admin.keys.create({ alias: "ci", budgets: [{ limit_usd: 5, window: "month" }] });
+ * for await (const key of admin.keys.all({ search: "ci" })) console.log(key.alias, key.status);
+ */
+export class TollgateAdmin {
+  readonly orgs: Places<"orgs">;
+  readonly teams: Places<"teams">;
+  readonly users: Users;
+  readonly groups: MadeObjects<"groups">;
+  readonly keys: Keys;
+  readonly #transport: Transport;
+
+  constructor({ adminKey, ...options }: AdminOptions) {
+    this.#transport = new Transport(options, { authorization: `Bearer ${adminKey}` });
+    this.orgs = new Places(this.#transport, "orgs");
+    this.teams = new Places(this.#transport, "teams");
+    this.users = new Users(this.#transport, "users");
+    this.groups = new MadeObjects(this.#transport, "groups");
+    this.keys = new Keys(this.#transport, "keys");
+  }
+
+  /** Who changed what, oldest first. */
+  audit(query: ListAuditQuery = {}, options?: CallOptions): Promise<ListAuditReply> {
+    return this.#transport.json({ method: "GET", path: "/-/audit", query: { ...query } }, options);
+  }
+
+  /** All that `audit` gives, asked for page by page. */
+  async *auditAll(query: ListAuditQuery = {}, options?: CallOptions): AsyncGenerator<AuditEntry, void> {
+    let after = query.after;
+    do {
+      const page = await this.audit({ ...query, after }, options);
+      yield* page.items;
+      after = page.next ?? undefined;
+    } while (after !== undefined);
+  }
+
+  /** What was used, dearest first. */
+  usage(query: UsageQuery = {}, options?: CallOptions): Promise<UsageReply> {
+    return this.#transport.json({ method: "GET", path: "/-/usage", query: { ...query } }, options);
+  }
+}
