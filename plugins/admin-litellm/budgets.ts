@@ -1,5 +1,5 @@
 // Budgets as LiteLLM has them: `max_budget` with `budget_duration`, `budget_limits` beside it, `model_max_budget`.
-import { type Fields, momentJson, type Spent, z } from "../../src/plugin.ts";
+import { type Fields, momentJson, type Spent, type SpentBudget, z } from "../../src/plugin.ts";
 import { durationOf, windowOf } from "./durations.ts";
 
 /** A budget as an account object has it. */
@@ -87,14 +87,20 @@ export function budgetsJson(fields: Fields, { totalNanoUsd, budgets }: Spent): R
     spend: dollars(spent?.spentNanoUsd ?? totalNanoUsd),
     max_budget: main === null ? null : Number(main.limitUsd),
     budget_duration: main === null ? null : durationOf(main.window),
-    budget_reset_at: momentJson(spent?.resetsMs ?? null),
+    budget_reset_at: resetJson(spent),
     budget_limits: others.map(({ limitUsd, window }, i) => ({
       budget_duration: durationOf(window) ?? "total",
       max_budget: Number(limitUsd),
       spend: dollars(rest[i]?.spentNanoUsd ?? 0n),
-      reset_at: momentJson(rest[i]?.resetsMs ?? null),
+      reset_at: resetJson(rest[i]),
     })),
   };
+}
+
+/** To the second: windows without a calendar end by a clock that is a part of a millisecond beside the wall's. */
+function resetJson(budget: SpentBudget | undefined): string | null {
+  const ms = budget?.resetsMs ?? null;
+  return momentJson(ms === null ? null : Math.round(ms / 1_000) * 1_000);
 }
 
 function dollars(nanoUsd: bigint): number {
