@@ -174,7 +174,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   await registry.start();
   const beat = setInterval(() => {
     ledger.releaseIdle();
-    store.ledger.heartbeat();
+    store.ledger.heartbeat(ledger.inFlight());
   }, HEARTBEAT_MS).unref();
   closers.push(() => clearInterval(beat));
 

@@ -51,6 +51,8 @@ export {
   route,
 } from "./api/route.ts";
 export { durationShape, sinceShape } from "./api/shapes.ts";
+export { budgetQuota } from "./budget-quota.ts";
+export { budgetWindowText } from "./budget-window.ts";
 export { parseDuration } from "./config/units.ts";
 export { creditsOf } from "./credit-units.ts";
 export { detailText } from "./detail-text.ts";
@@ -58,8 +60,10 @@ export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
 export type { Balance, Hold, Ledger, Need, Quota, Refusal, Standing } from "./ledger/ledger.ts";
+export { type LimitedKind, limitsOf } from "./limits.ts";
 export { momentJson } from "./moment.ts";
 export { formatUsd } from "./money.ts";
+export { recoveryJson, reversalJson } from "./recovery-json.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
 export type { Spent, SpentBudget } from "./spending.ts";

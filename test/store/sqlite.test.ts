@@ -118,29 +118,32 @@ t.test("what cannot be opened is refused with a sentence that says why", async (
   check.close();
 });
 
-t.test("a database of the first version is brought up to date, and its rows are counted", async (t) => {
-  const path = join(t.testdir(), "old.db");
-  const { receivedMs } = accessRecord("1");
-  const old = new Database(path);
-  old.exec(readFileSync(join(import.meta.dirname, "version-1.sql"), "utf8"));
-  const row = old.prepare(
-    "INSERT INTO requests (id, received_ms, decision, rule_ids, shadow_ids) VALUES (?, ?, 'allow', ?, ?)",
-  );
-  row.run("1", receivedMs, '["a","b"]', '["s"]');
-  row.run("2", receivedMs + 60_000, '["a"]', null);
-  row.run("3", receivedMs, null, null);
-  old.exec("UPDATE requests SET key_id = 'k', cost_nano_usd = 5");
-  old.close();
-  const next = openSqlite({ path, clock });
-  t.teardown(() => next.close());
-  t.strictSame([...next.requests.ruleHits(0)].sort(), [
-    ["a", { hits: 2, lastMs: receivedMs + 60_000 }],
-    ["b", { hits: 1, lastMs: receivedMs }],
-    ["s", { hits: 1, lastMs: receivedMs }],
-  ]);
-  t.same([...next.requests.spend("key", ["k"])], [["k", 15n]]);
-  t.match(next.requests.find("1", receivedMs), { facts: null, rulesHash: null, warningIds: [], ruleIds: ["a", "b"] });
-});
+t.test(
+  "a database of the first version is brought up to date, and its rows' rule hits and costs are counted",
+  async (t) => {
+    const path = join(t.testdir(), "old.db");
+    const { receivedMs } = accessRecord("1");
+    const old = new Database(path);
+    old.exec(readFileSync(join(import.meta.dirname, "version-1.sql"), "utf8"));
+    const row = old.prepare(
+      "INSERT INTO requests (id, received_ms, decision, rule_ids, shadow_ids) VALUES (?, ?, 'allow', ?, ?)",
+    );
+    row.run("1", receivedMs, '["a","b"]', '["s"]');
+    row.run("2", receivedMs + 60_000, '["a"]', null);
+    row.run("3", receivedMs, null, null);
+    old.exec("UPDATE requests SET key_id = 'k', cost_nano_usd = 5");
+    old.close();
+    const next = openSqlite({ path, clock });
+    t.teardown(() => next.close());
+    t.strictSame([...next.requests.ruleHits(0)].sort(), [
+      ["a", { hits: 2, refused: 0, lastMs: receivedMs + 60_000 }],
+      ["b", { hits: 1, refused: 0, lastMs: receivedMs }],
+      ["s", { hits: 1, refused: 0, lastMs: receivedMs }],
+    ]);
+    t.same([...next.requests.spend("key", ["k"])], [["k", 15n]]);
+    t.match(next.requests.find("1", receivedMs), { facts: null, rulesHash: null, warningIds: [], ruleIds: ["a", "b"] });
+  },
+);
 
 t.test("an existing file keeps its mode", async (t) => {
   const path = join(t.testdir({ "tollgate.db": "" }), "tollgate.db");
