@@ -4,6 +4,7 @@ import type { Server } from "node:http";
 import type { Logger } from "pino";
 import { z } from "zod";
 import admin from "../plugins/admin/index.ts";
+import adminLitellm from "../plugins/admin-litellm/index.ts";
 import adminLlmgateway from "../plugins/admin-llmgateway/index.ts";
 import adminSaas from "../plugins/admin-saas/index.ts";
 import auth from "../plugins/auth/index.ts";
@@ -12,7 +13,7 @@ import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
 import { accountNames } from "./account-names.ts";
 import { Credits } from "./accounts/credits.ts";
-import { Iam } from "./accounts/iam.ts";
+import { Iam, type WarnOfRules } from "./accounts/iam.ts";
 import { Jobs } from "./accounts/jobs.ts";
 import { Keys } from "./accounts/keys.ts";
 import { Accounts, type CheckRules } from "./accounts/service.ts";
@@ -27,7 +28,7 @@ import type { Config } from "./config.ts";
 import { createClientIp } from "./http/client-ip.ts";
 import { Deadlines } from "./http/deadlines.ts";
 import { createServer, listenOn } from "./http/server.ts";
-import { keptRuleCheck } from "./kept-rule-check.ts";
+import { iamRuleWarnings, keptRuleCheck } from "./kept-rule-check.ts";
 import { createLedger } from "./ledger/engine.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
@@ -51,12 +52,14 @@ import { factsOfAll, loadInAll, metricsOfAll, statusOf } from "./workers/combine
 import type { ProcessStatus, Workers } from "./workers/messages.ts";
 
 const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
-  [auth, iam, budget, logging, admin, adminSaas, adminLlmgateway].map((plugin) => [
+  [auth, iam, budget, logging, admin, adminLitellm, adminSaas, adminLlmgateway].map((plugin) => [
     plugin.name,
     plugin as unknown as Plugin,
   ]),
 );
 
+/** How a list of models is asked for. */
+const MODELS = { method: "GET", path: "/v1/models", wire: "openai", endpoint: "models" } as const;
 /** How often this process says that it lives and gives idle leases back, milliseconds. */
 const HEARTBEAT_MS = 1_000;
 /** After the drain deadline, how long cut requests may take to settle, milliseconds. */
@@ -145,7 +148,14 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   });
   const ledger = createLedger({ store: store.ledger, clock, timeZone: config.timezone });
   const loaded = await loadAll(config);
-  const management = managementOf({ store, ledger, pepper, clock, checkRules: keptRuleCheck(catalogue, clock.nowMs) });
+  const management = managementOf({
+    store,
+    ledger,
+    pepper,
+    clock,
+    checkRules: keptRuleCheck(catalogue, clock.nowMs),
+    warnOf: iamRuleWarnings(catalogue, clock.nowMs),
+  });
   const hostFor = (name: string): Host => ({
     log: log.child({ plugin: name }),
     clock,
@@ -155,6 +165,8 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     rules,
     ledger,
     requests: store.requests,
+    models: ({ principal, headers, ip, id }) =>
+      pipeline.models({ ...MODELS, headers, ip, id, receivedMs: clock.nowMs() }, principal),
     costBound: (call, target) => providers.bound(call, target),
   });
   const registry = new Registry(loaded, hostFor);
@@ -163,7 +175,7 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   await registry.start();
   const beat = setInterval(() => {
     ledger.releaseIdle();
-    store.ledger.heartbeat();
+    store.ledger.heartbeat(ledger.inFlight());
   }, HEARTBEAT_MS).unref();
   closers.push(() => clearInterval(beat));
 
@@ -321,9 +333,10 @@ interface ManagementParts {
   readonly pepper: Buffer;
   readonly clock: Clock;
   readonly checkRules: CheckRules;
+  readonly warnOf: WarnOfRules;
 }
 
-function managementOf({ store, ledger, pepper, clock, checkRules }: ManagementParts): Management {
+function managementOf({ store, ledger, pepper, clock, checkRules, warnOf }: ManagementParts): Management {
   const { directory, requests } = store;
   const nowMs = (): number => clock.nowMs();
   const accounts = new Accounts({ directory, checkRules });
@@ -334,7 +347,7 @@ function managementOf({ store, ledger, pepper, clock, checkRules }: ManagementPa
     credits,
     jobs: new Jobs({ accounts, credits, nowMs }),
     spending: new Spending({ directory, ledger, requests }),
-    iam: new Iam({ accounts }),
+    iam: new Iam({ accounts, warnOf }),
   };
 }
 

@@ -1,5 +1,6 @@
 // Checks rules that are to be kept on an account object, for changes that come by HTTP.
 import { AccountError } from "./accounts/errors.ts";
+import type { WarnOfRules } from "./accounts/iam.ts";
 import type { CheckRules } from "./accounts/service.ts";
 import type { RuleCatalogue } from "./rules/catalogue.ts";
 import { isError } from "./rules/diagnostics.ts";
@@ -20,5 +21,17 @@ export function keptRuleCheck(catalogue: RuleCatalogue, nowMs: () => number): Ch
     const errors = diagnostics.filter(isError);
     const report = renderText(errors).trimEnd();
     throw new AccountError("invalid_field", report, { field: "rules", diagnostics: renderLsp(errors) });
+  };
+}
+
+/** Makes the warnings of IAM rules: of their models and providers, for they name no team or key. */
+export function iamRuleWarnings(
+  { teams: _teams, keys: _keys, ...named }: RuleCatalogue,
+  nowMs: () => number,
+): WarnOfRules {
+  return (scope, alias, text) => {
+    const source = inlineSource({ scope, subject: { id: alias, alias }, text, origin: "iam" });
+    const warnings = checkText(source, named, nowMs()).diagnostics.filter(({ severity }) => severity === "warning");
+    return [...new Set(warnings.map(({ message, help }) => (help === null ? message : `${message}: ${help}`)))];
   };
 }

@@ -1,5 +1,6 @@
 // Routes of IAM rules, on keys, on teams (projects) and on organisations.
 import {
+  type Actor,
   type ApiRoute,
   IAM_RULE_TYPES,
   type IamKind,
@@ -45,7 +46,11 @@ const ruleSchema = z.object({
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
 });
-const told = z.object({ message: z.string(), rule: ruleSchema });
+const told = z.object({
+  message: z.string(),
+  rule: ruleSchema,
+  warnings: z.array(z.string()).optional().describe("What the object's rules name and nothing here has"),
+});
 
 /** The routes of one kind. */
 export function iamRoutes(kind: IamKind, { iam }: Pick<Management, "iam">): readonly ApiRoute[] {
@@ -54,6 +59,10 @@ export function iamRoutes(kind: IamKind, { iam }: Pick<Management, "iam">): read
   const params = z.strictObject({ id: z.string().describe(`The ${noun}'s id or alias`) });
   const ofRule = params.extend({ ruleId: z.string() });
   const shown = (rule: IamRule): object => ruleJson(rule, kind);
+  const tell = async (actor: Actor, message: string, rule: IamRule): Promise<object> => {
+    const warnings = await iam.warnings(actor, kind, rule.objectId);
+    return { message, rule: shown(rule), ...(warnings.length === 0 ? {} : { warnings }) };
+  };
   return [
     route({
       ...{ method: "POST", path, operationId: `llmgatewayCreate${name}IamRule`, access: "any", params },
@@ -62,7 +71,7 @@ export function iamRoutes(kind: IamKind, { iam }: Pick<Management, "iam">): read
       replies: { 201: { description: "The rule.", schema: told } },
       handle: async ({ actor, params: { id }, body }) => {
         const rule = await iam.add(actor, kind, id, body);
-        return { status: 201, body: { message: "IAM rule created", rule: shown(rule) } };
+        return { status: 201, body: await tell(actor, "IAM rule created", rule) };
       },
     }),
     route({
@@ -93,7 +102,7 @@ export function iamRoutes(kind: IamKind, { iam }: Pick<Management, "iam">): read
       replies: { 200: { description: "The rule.", schema: told } },
       handle: async ({ actor, params: { id, ruleId }, body }) => {
         const rule = await iam.change(actor, kind, id, ruleId, body);
-        return { status: 200, body: { message: "IAM rule updated", rule: shown(rule) } };
+        return { status: 200, body: await tell(actor, "IAM rule updated", rule) };
       },
     }),
     route({

@@ -1,16 +1,5 @@
 // A team's own virtual key: the one that is made with the team, and replaced by rotation.
-import { type AccountObject, type Actor, type Management, parseDuration, z } from "../../src/plugin.ts";
-
-/** A length of time, in milliseconds. */
-export const duration = z
-  .string()
-  .transform((text, context) => {
-    const read = parseDuration(text);
-    if (read.ok) return read.value;
-    context.addIssue({ code: "custom", message: "write a length: 30m, 24h, 7d" });
-    return z.NEVER;
-  })
-  .describe("A length: 30m, 24h, 7d");
+import type { AccountObject, Actor, Management } from "../../src/plugin.ts";
 
 /** Makes the team's key. It belongs to the team alone. Answers with its secret, which is shown this once. */
 export async function makeTeamKey({ keys }: Management, actor: Actor, teamId: string): Promise<string> {

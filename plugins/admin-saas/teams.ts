@@ -4,6 +4,7 @@ import {
   type Actor,
   type ApiReply,
   type ApiRoute,
+  durationShape,
   type Management,
   notOfTeam,
   type Principal,
@@ -11,7 +12,7 @@ import {
   z,
 } from "../../src/plugin.ts";
 import { budgetMode, credits, masked, metadata, named, names, paging, teamJson, teamShape } from "./shapes.ts";
-import { duration, makeTeamKey, teamKeyOf } from "./team-keys.ts";
+import { makeTeamKey, teamKeyOf } from "./team-keys.ts";
 
 const MASKED_NOTE = "The virtual key is shown once, when it is made or rotated; here it is masked.";
 
@@ -142,7 +143,7 @@ export function teamRoutes(management: Management): readonly ApiRoute[] {
       ...{ ...shared, method: "POST", path: "/api/teams/{team_id}/rotate-key", operationId: "saasRotateTeamKey" },
       summary: "Gives the team a new virtual key, shown this once",
       body: z.strictObject({
-        grace_period: duration.optional().describe("How long the old one works too; 30d at most"),
+        grace_period: durationShape.optional().describe("How long the old one works too; 30d at most"),
       }),
       bodyOptional: true,
       handle: async ({ actor, params, body }) => {

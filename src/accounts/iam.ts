@@ -22,12 +22,24 @@ export interface IamRules {
   readonly rules: readonly IamRule[];
 }
 
+/** What can be said against rules that are in force: names that nothing here has, parts that do nothing. */
+export type WarnOfRules = (scope: IamKind, alias: string, text: string) => readonly string[];
+
+/** What the IAM rules work with. */
+export interface IamOptions {
+  readonly accounts: Accounts;
+  /** Left out, there are no warnings. */
+  readonly warnOf?: WarnOfRules;
+}
+
 /** Operations on IAM rules. An object is named by id or alias, a rule by its id and the object that it is on. */
 export class Iam {
   readonly #accounts: Accounts;
+  readonly #warnOf: WarnOfRules;
 
-  constructor({ accounts }: { readonly accounts: Accounts }) {
+  constructor({ accounts, warnOf = () => [] }: IamOptions) {
     this.#accounts = accounts;
+    this.#warnOf = warnOf;
   }
 
   /** @throws AccountError `not_found`, also for what the caller may not see */
@@ -40,6 +52,13 @@ export class Iam {
   /** The rules in the rule language, as they are in force; empty for none. */
   async text(actor: Actor, kind: IamKind, idOrAlias: string): Promise<string> {
     return iamText((await this.list(actor, kind, idOrAlias)).rules) ?? "";
+  }
+
+  /** What the checker of rules says against them, a sentence each: a model that is misspelt denies nothing. */
+  async warnings(actor: Actor, kind: IamKind, idOrAlias: string): Promise<readonly string[]> {
+    const { alias, rules } = await this.list(actor, kind, idOrAlias);
+    const text = iamText(rules);
+    return text === null ? [] : this.#warnOf(kind, alias, text);
   }
 
   /** @throws AccountError `invalid_field`, `not_permitted`, `not_found` */

@@ -73,7 +73,7 @@ async function run(argv: readonly string[], io: Io, findSurroundings: FindSurrou
   const counts = {
     files: snapshot.sources.length,
     rules: set?.rules.length ?? 0,
-    kept: kept?.texts ?? 0,
+    kept: kept?.accounts ?? 0,
     errors,
     warnings,
     hints: diagnostics.length - errors - warnings,

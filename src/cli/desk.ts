@@ -73,7 +73,8 @@ export interface Desk {
   setMember(kind: "team" | "org", name: string, user: string, role: "admin" | "user"): Promise<ShownMember>;
   removeMember(kind: "team" | "org", name: string, user: string): Promise<void>;
   audit(query: AuditQuery): Promise<readonly ShownEntry[]>;
-  usage(group: UsageGroup, sinceMs: number): Promise<readonly UsageRow[]>;
+  usage(groups: readonly UsageGroup[], sinceMs: number, untilMs: number | null): Promise<readonly UsageRow[]>;
+  resetSpend(kind: Exclude<AccountKind, "group">, name: string): Promise<void>;
   /** Checks rules before they are kept, and says what they come to: `3 rules`. @throws SetupError 2 with the report */
   checkRules(scope: RuleScope, alias: string, text: string): Promise<string>;
 }

@@ -109,13 +109,13 @@ export async function checkKeptRules(
   path: string | undefined,
   catalogue: RuleCatalogue,
   io: Io,
-): Promise<{ readonly texts: number; readonly diagnostics: readonly Diagnostic[] }> {
+): Promise<{ readonly accounts: number; readonly diagnostics: readonly Diagnostic[] }> {
   const all = await listKeptRules(path, io);
-  if (all.length === 0) return { texts: 0, diagnostics: [] };
+  if (all.length === 0) return { accounts: 0, diagnostics: [] };
   const nowMs = systemClock.nowMs();
   const diagnostics = await withStore(io, path, (store) => {
     const known = withNames(catalogue, store);
     return all.flatMap((rules) => checkText(inlineSource(rules), known, nowMs).diagnostics);
   });
-  return { texts: all.length, diagnostics };
+  return { accounts: new Set(all.map(({ scope, subject }) => `${scope} ${subject.id}`)).size, diagnostics };
 }

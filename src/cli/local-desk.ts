@@ -90,8 +90,12 @@ class LocalDesk implements Desk {
     return (await this.#accounts.audit(LOCAL, query)).map((entry) => auditJson(entry) as ShownEntry);
   }
 
-  async usage(group: UsageGroup, sinceMs: number): Promise<readonly UsageRow[]> {
-    return this.#options.store.requests.usage(group, sinceMs);
+  async usage(groups: readonly UsageGroup[], sinceMs: number, untilMs: number | null): Promise<readonly UsageRow[]> {
+    return this.#options.store.requests.usage(groups, sinceMs, untilMs);
+  }
+
+  async resetSpend(kind: Exclude<AccountKind, "group">, name: string): Promise<void> {
+    await this.#accounts.resetSpend(LOCAL, kind, name);
   }
 
   async checkRules(scope: RuleScope, alias: string, text: string): Promise<string> {

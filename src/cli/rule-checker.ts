@@ -8,6 +8,7 @@ import { checkText, inlineSource } from "../rules/inline-text.ts";
 import { parseFile, StatementCache } from "../rules/parse.ts";
 import { renderLsp, renderText } from "../rules/render.ts";
 import type { RuleScope, Store } from "../store/store.ts";
+import type { InlineRules } from "../types.ts";
 import type { Io } from "./command.ts";
 import { configSurroundings, counted } from "./rule-files.ts";
 
@@ -23,13 +24,20 @@ export class RefusedRules extends SetupError {
 }
 
 /** Checks rules that are to be kept and says what they come to, `3 rules`. Warnings go to stderr. @throws SetupError 2 */
-export type CheckRules = (store: Store, scope: RuleScope, alias: string, text: string) => string;
+export type CheckRules = (
+  store: Store,
+  scope: RuleScope,
+  alias: string,
+  text: string,
+  origin?: InlineRules["origin"],
+) => string;
 
 /** Makes the check, with the config's models and providers and the database's teams and keys. */
 export async function ruleChecker(config: string | undefined, io: Io): Promise<CheckRules> {
   const { catalogue } = await configSurroundings(config, io);
-  return (store, scope, alias, text) => {
-    const source = inlineSource({ scope, subject: { id: alias, alias }, text });
+  return (store, scope, alias, text, origin) => {
+    const rules = { scope, subject: { id: alias, alias }, text };
+    const source = inlineSource(origin === undefined ? rules : { ...rules, origin });
     const { set, diagnostics } = checkText(source, withNames(catalogue, store), systemClock.nowMs());
     if (set === null) {
       const errors = diagnostics.filter(isError);

@@ -186,6 +186,7 @@ export interface User {
   readonly model_budgets: Readonly<Record<string, Budget>>;
   readonly no_main_budget: boolean;
   readonly status: "active" | "suspended" | "paused";
+  readonly email: string | null;
   readonly role: "internal_user" | "internal_user_viewer" | "proxy_admin" | "proxy_admin_viewer";
   readonly restricted_from_above: readonly string[];
   readonly created: string;
@@ -210,6 +211,7 @@ export interface UserFields {
   readonly model_budgets?: Readonly<Record<string, BudgetFields>> | null | undefined;
   readonly no_main_budget?: boolean | null | undefined;
   readonly status?: "active" | "suspended" | "paused" | null | undefined;
+  readonly email?: string | null | undefined;
   readonly role?: "internal_user" | "internal_user_viewer" | "proxy_admin" | "proxy_admin_viewer" | null | undefined;
 }
 
@@ -414,9 +416,12 @@ export interface ListAuditReply {
 
 /** `usage`, query: what was used, dearest first (days in order, in UTC). */
 export interface UsageQuery {
-  readonly by?: "key" | "team" | "user" | "model" | "day" | undefined;
+  /** key, team, user, model or day, or several: `team,model` */
+  readonly by?: string | undefined;
   /** A length back from now (7d) or a date; 30d when left out */
   readonly since?: string | undefined;
+  /** The same; requests that arrived before it; now when left out */
+  readonly until?: string | undefined;
 }
 
 /** `usage`, answer: what was used, dearest first (days in order, in UTC). */
@@ -599,7 +604,10 @@ export interface AuditEntry {
 
 /** One of `rows`. */
 export interface UsageRow {
+  /** The group's; of several groups the first one's */
   readonly name: string;
+  /** All groups', in the order of `by` */
+  readonly names: readonly string[];
   readonly requests: number;
   readonly input_tokens: number;
   readonly output_tokens: number;

@@ -4,7 +4,7 @@ import type { Quota } from "./ledger.ts";
 import type { Window } from "./windows.ts";
 
 /** Twice the number of requests' worth of slack that a lease under steady load keeps. */
-const HEAT_MAX = 32;
+const HEAT_MAX = 64;
 /** A refusal by the store is believed this long: another process may give something back. */
 const REFUSAL_TTL_MS = 100;
 

@@ -11,9 +11,10 @@ import type { Source } from "./source.ts";
 /** What is not denied here is left to the rule files. */
 const REST: Source = { name: "default", label: "default", text: "default allow\n" };
 
-/** How ids and reports name the text: `team:ml` and `team ml`. */
-export function inlineSource({ scope, subject, text }: InlineRules): Source {
-  return { name: `${scope}:${subject.alias}`, label: nameOf(scope, subject.alias), text, keptOn: scope };
+/** How ids and reports name the text: `team:ml` and `team ml`; `team ml (IAM)` where it is made of IAM rules. */
+export function inlineSource({ scope, subject, text, origin }: InlineRules): Source {
+  const label = `${nameOf(scope, subject.alias)}${origin === "iam" ? " (IAM)" : ""}`;
+  return { name: `${scope}:${subject.alias}`, label, text, keptOn: scope };
 }
 
 /** Whether an id in a record is of a rule that was kept on a subject, as `team:ml:7`. */

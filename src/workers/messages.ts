@@ -44,7 +44,7 @@ export type FromWorker =
 export interface Answered<Q extends Question> {
   readonly worker: number;
   readonly pid: number;
-  /** null: it did not answer in time. */
+  /** null: it did not answer in time, or has ended. */
   readonly answer: Answers[Q] | null;
 }
 
@@ -57,7 +57,7 @@ export interface Workers {
    * that cannot start.
    */
   start(adminKey: string): Promise<string>;
-  /** Asks those that serve. */
+  /** Asks those that serve: one that is just starting reads the rules anyway, and has counted nothing. */
   ask<Q extends Question>(question: Q): Promise<readonly Answered<Q>[]>;
   /** Counts of the workers' lives. */
   metrics(): readonly Metric[];

@@ -58,11 +58,10 @@ export class Place {
     return this.#starting.promise;
   }
 
-  /** null: there is no answer, in time or at all. */
+  /** Of a worker that serves. */
   async ask<Q extends Question>(question: Q): Promise<Answered<Q>> {
     const { worker } = this.#options;
     const pid = this.#process?.process.pid ?? 0;
-    if (!this.serves) return { worker, pid, answer: null };
     const id = this.#nextId++;
     const answer = await new Promise<Answers[Question] | null>((resolve) => {
       const timer = setTimeout(() => resolve(null), ANSWER_MS[question]);
@@ -125,11 +124,15 @@ export class Place {
     }
   }
 
-  /** At the gateway's own start this ends it; later the place goes on trying. */
+  /** At the gateway's own start this ends it, and is told by whoever started it; later the place goes on trying. */
   #fail(error: SetupError): void {
-    this.#options.log.error({ worker: this.#options.worker, err: error }, "a worker could not start");
-    if (this.#starting !== null) this.#draining = true;
-    this.#starting?.reject(error);
+    const { worker, log } = this.#options;
+    if (this.#starting === null) {
+      log.error({ worker, err: error }, "a worker could not start");
+      return;
+    }
+    this.#draining = true;
+    this.#starting.reject(error);
     this.#starting = null;
   }
 

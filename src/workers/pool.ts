@@ -33,10 +33,13 @@ export class WorkerPool implements Workers {
   onLoss: () => void = () => undefined;
   #url: string | null = null;
   #adminKey = "";
+  /** What workers ask for: as configured, until all have ended at once. */
+  #port: number;
 
   constructor(options: PoolOptions) {
     const { count, log, passOn } = options;
     this.#options = options;
+    this.#port = options.config.listen.port;
     this.#places = Array.from(
       { length: count },
       (_, i) => new Place({ worker: i + 1, config: () => this.#configNow(), log, passOn, onLoss: () => this.onLoss() }),
@@ -74,7 +77,7 @@ export class WorkerPool implements Workers {
   }
 
   ask<Q extends Question>(question: Q): Promise<readonly Answered<Q>[]> {
-    return Promise.all(this.#places.map((place) => place.ask(question)));
+    return Promise.all(this.#places.filter(({ serves }) => serves).map((place) => place.ask(question)));
   }
 
   metrics(): readonly Metric[] {
@@ -97,7 +100,7 @@ export class WorkerPool implements Workers {
 
   /**
    * The config with the one admin key: workers serve some routes of the admin's too. A worker that replaces another is no start of the gateway: broken rule files do not keep it from starting. A port
-   * that the system chose is shared while a worker has it, and else asked for again.
+   * that the system chose (0) is shared while a worker has it; when none has, it is asked for by its number.
    */
   #configNow(): Config {
     // Where a plugin's config stands is only needed for errors in it, which the first process has looked for.
@@ -105,8 +108,8 @@ export class WorkerPool implements Workers {
     const admin = { ...this.#options.config.admin, key: this.#adminKey };
     const config = { ...this.#options.config, plugins, admin };
     if (this.#url === null) return config;
-    const port = this.serving > 0 ? config.listen.port : Number(new URL(this.#url).port || 80);
-    const listen = { ...config.listen, port };
+    if (this.serving === 0) this.#port = Number(new URL(this.#url).port || 80);
+    const listen = { ...config.listen, port: this.#port };
     return { ...config, listen, rules: { ...config.rules, onBrokenStart: "last_good" } };
   }
 }

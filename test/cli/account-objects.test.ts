@@ -1,5 +1,5 @@
 // `tollgate keys|teams|orgs|users|groups set, show, …` and `tollgate audit`, as a person and as a script use them.
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { hashKey } from "../../src/key-secret.ts";
@@ -155,5 +155,77 @@ t.test("what is refused says why and what to do", async (t) => {
   ];
   for (const [line, code, message] of cases) {
     t.same(await run(line), { code, stdout: "", stderr: `tollgate: ${message}\n` }, line);
+  }
+});
+
+t.test("IAM rules of a key, a team and an organisation", async (t) => {
+  const { cwd, run, json } = rig(t);
+  const models = ["gpt-4", "gpt-4o-mini"];
+  const providers = [{ name: "demo", base_url: "demo:", wire: "openai", models }];
+  writeFileSync(join(cwd, "tollgate.yaml"), JSON.stringify({ providers }));
+  mkdirSync(join(cwd, "rules"));
+  writeFileSync(join(cwd, "rules", "a.rules"), "default allow\n");
+  writeFileSync(join(cwd, "own.rules"), "deny model gpt-4 when stream\n");
+  await run("orgs create --alias acme");
+  await run("teams create --alias ml --org acme");
+  await run("keys create --alias ci --team ml --rules own.rules");
+  t.match(await run("iam list key ci"), {
+    code: 0,
+    stdout: "",
+    stderr: "key ci has no IAM rules: it is unrestricted by them\n",
+  });
+  const added = await json("iam add key ci allow_models --models gpt-4o-mini,o3* --models gpt-4");
+  t.match(added, {
+    ...{ id: /^iam_[0-9a-f]{24}$/, rule_type: "allow_models", status: "active" },
+    rule_value: { models: ["gpt-4o-mini", "o3*", "gpt-4"] },
+  });
+  t.match(await run("iam add team ml deny_pricing --max-input-price", "$10/M"), {
+    ...{ code: 0, stdout: "", stderr: /^IAM rule iam_\w+ of team ml is added\n$/ },
+  });
+  const mistyped = await run("iam add org acme deny_models --models gtp-4");
+  t.match(mistyped.stderr, /^warning\[W301\]: unknown model `gtp-4`\n --> org acme \(IAM\):1:21\n/, "it does nothing");
+  t.match(
+    (await run("iam list team ml")).stdout,
+    /^ID +TYPE +VALUE +STATUS\niam_\w+ +deny_pricing +input up to \$10\/M +active\n$/,
+  );
+  t.match(
+    (await run("iam text key ci")).stdout,
+    `as ${added.id} because "Access denied: Model {model.requested} is not in`,
+  );
+  t.equal((await run("keys rules ci")).stdout, "deny model gpt-4 when stream\n", "beside the rules that are written");
+
+  const denied = await run("explain --key ci model=gpt-4");
+  t.match(denied.stdout, /^deny: Access denied: Model input price exceeds maximum allowed \(\$30\/M > \$10\/M\)\n/);
+  t.match(denied.stdout, /team ml \(IAM\):1 \(team:ml:iam_\w+\.input\)/);
+  const { rules } = (await json("rules list --inline")) as { rules: { id: string; where: string }[] };
+  t.same(
+    rules.map(({ where }) => where),
+    ["org acme (IAM):1", "team ml (IAM):1", "key ci:1", "key ci (IAM):1"],
+  );
+  t.equal(rules.at(-1)?.id, `key:ci:${added.id}`);
+  t.match((await run("check")).stderr, "rules kept on 3 accounts");
+
+  t.match(await json(`iam set key ci ${added.id} --status inactive`), {
+    status: "inactive",
+    rule_value: added.rule_value,
+  });
+  t.equal((await run("iam text key ci")).stdout, "");
+  t.match(await run(`iam remove key ci ${added.id}`), { code: 0, stderr: `IAM rule ${added.id} is removed\n` });
+  const cases: readonly [line: string, code: number, message: string][] = [
+    [`iam remove key ci ${added.id}`, 1, "there is no such IAM rule"],
+    ["iam add key ci allow_model --models a", 64, "unknown type `allow_model`: did you mean `allow_models`?"],
+    [
+      "iam add key ci allow_models --providers demo",
+      1,
+      "`ruleValue.providers` does nothing in a rule of type allow_models",
+    ],
+    ["iam add key cii allow_models --models a", 1, "no key has the id or alias `cii`: did you mean `ci`?"],
+    ["iam add user ann allow_models --models a", 64, "unknown kind `user`: write one of key, team, org"],
+    ["iam set key ci iam_x", 64, "say what to set: --status, or a new value"],
+  ];
+  for (const [line, code, message] of cases) {
+    const ran = await run(line);
+    t.equal(ran.code, code, line);
+    t.match(ran.stderr, message);
   }
 });

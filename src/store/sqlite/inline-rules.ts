@@ -31,11 +31,14 @@ export class InlineRuleTexts {
         SELECT id, alias, rules FROM ${TABLES[scope]} WHERE deleted_ms IS NULL AND (rules IS NOT NULL
           OR id IN (SELECT object_id FROM iam_rules WHERE kind = ?)) ORDER BY seq`;
       const rows = this.#db.prepare<[string], Subject & { readonly rules: string | null }>(sql).all(scope);
-      return rows.flatMap(({ id, alias, rules }) =>
-        [rules, iamText(this.#iam.of(scope, id))].flatMap((text) =>
-          text === null ? [] : [{ scope, subject: { id, alias }, text }],
-        ),
-      );
+      return rows.flatMap(({ id, alias, rules }): InlineRules[] => {
+        const kept = { scope, subject: { id, alias } };
+        const iam = iamText(this.#iam.of(scope, id));
+        return [
+          ...(rules === null ? [] : [{ ...kept, text: rules }]),
+          ...(iam === null ? [] : [{ ...kept, text: iam, origin: "iam" as const }]),
+        ];
+      });
     });
   }
 }

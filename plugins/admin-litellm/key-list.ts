@@ -1,0 +1,103 @@
+// The list of keys, in numbered pages; and changes of many at once.
+import { AccountError, type Actor, type ApiRoute, GatewayError, z } from "../../src/plugin.ts";
+import type { Desk } from "./desk.ts";
+import { updateKey } from "./key-routes.ts";
+import { liteRoute, ok, rowSchema } from "./lite-route.ts";
+import { sentSchema } from "./sent.ts";
+
+const SIZE_MAX = 100;
+const BULK_MAX = 500;
+
+const flag = z.stringbool().optional();
+
+const query = z.strictObject({
+  page: z.coerce.number().int().min(1).default(1),
+  size: z.coerce.number().int().min(1).max(SIZE_MAX).default(10),
+  user_id: z.string().optional(),
+  team_id: z.string().optional(),
+  organization_id: z.string().optional(),
+  key_hash: z.string().optional().describe("The `token`"),
+  key_alias: z.string().min(1).optional().describe("A part of the alias"),
+  status: z.enum(["active", "disabled", "revoked"]).optional(),
+  return_full_object: flag.describe("Rows instead of hashes"),
+  include_team_keys: flag.describe("The keys of teams whose admin one is are always there"),
+  sort_by: z.enum(["created_at", "key_alias"]).default("created_at"),
+  sort_order: z.enum(["asc", "desc"]).default("desc"),
+});
+
+/** A page and how many there are. */
+const pageSchema = z.object({
+  keys: z.array(z.union([z.string(), rowSchema])),
+  ...{ total_count: z.int(), current_page: z.int(), total_pages: z.int() },
+});
+
+/** The routes. */
+export function keyListRoutes(desk: Desk): readonly ApiRoute[] {
+  return [
+    liteRoute("key", {
+      ...{ method: "GET", path: "/key/list", operationId: "litellmListKeys" },
+      summary: "Lists the keys that the caller may see: its own, and those of teams whose admin it is",
+      query,
+      replies: ok(pageSchema, "One page."),
+      handle: async ({ actor, query: asked }) => ({ status: 200, body: await pageOf(desk, actor, asked) }),
+    }),
+    liteRoute("key", {
+      ...{ method: "POST", path: "/key/bulk_update", operationId: "litellmBulkUpdateKeys" },
+      summary: "Changes many keys, each by itself",
+      body: z.strictObject({
+        keys: z
+          .array(sentSchema("key").extend({ key: z.string() }))
+          .min(1)
+          .max(BULK_MAX),
+      }),
+      replies: ok(
+        z.object({
+          total_requested: z.int(),
+          successful_updates: z.array(rowSchema),
+          failed_updates: z.array(rowSchema),
+        }),
+      ),
+      handle: async ({ actor, body: { keys } }) => {
+        const successful_updates: object[] = [];
+        const failed_updates: object[] = [];
+        for (const sent of keys) {
+          try {
+            const key_info = await desk.row(actor, await updateKey(desk, actor, sent));
+            successful_updates.push({ key: sent.key, key_info });
+          } catch (error) {
+            if (!(error instanceof AccountError) && !(error instanceof GatewayError)) throw error;
+            failed_updates.push({ key: sent.key, failed_reason: error.message });
+          }
+        }
+        return { status: 200, body: { total_requested: keys.length, successful_updates, failed_updates } };
+      },
+    }),
+  ];
+}
+
+async function pageOf(desk: Desk, actor: Actor, asked: z.output<typeof query>): Promise<object> {
+  const { page, size } = asked;
+  const wish = await wishOf(desk, asked);
+  const total = await desk.accounts.count(actor, "key", wish);
+  const order = {
+    isReversed: asked.sort_order === "desc",
+    // A list by aliases that begin with nothing: all of them, in their order.
+    ...(asked.sort_by === "key_alias" ? { aliasPrefix: "" } : {}),
+  };
+  const { items } = await desk.accounts.list(actor, "key", { ...wish, ...order, limit: size, skip: (page - 1) * size });
+  const keys =
+    asked.return_full_object === true ? await desk.rows(actor, "key", items) : items.map(({ secret }) => secret?.hash);
+  return { keys, total_count: total, current_page: page, total_pages: Math.ceil(total / size) };
+}
+
+/** All that is asked must hold. */
+async function wishOf(desk: Desk, asked: z.output<typeof query>) {
+  const { user_id: userId, team_id: team, organization_id: org, key_hash: hash, key_alias: aliasPart, status } = asked;
+  const within = [
+    ...(userId === undefined ? [] : [{ userId }]),
+    ...(team === undefined ? [] : [{ teamIds: [team] }]),
+    ...(org === undefined ? [] : [{ orgIds: [org] }]),
+    ...(hash === undefined ? [] : [{ ids: [await desk.keys.idOf(hash)] }]),
+  ];
+  return { within, aliasPart, status };
+}
