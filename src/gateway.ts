@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import { z } from "zod";
 import admin from "../plugins/admin/index.ts";
 import adminLitellm from "../plugins/admin-litellm/index.ts";
 import adminLlmgateway from "../plugins/admin-llmgateway/index.ts";
@@ -304,13 +305,19 @@ function ruleCatalogue({ catalogue }: Providers, { accounts }: Store) {
   };
 }
 
+/** `RuleLoad`, for the document. */
+const RULE_LOAD = z.object({
+  ...{ ok: z.boolean(), changed: z.boolean(), generation: z.int(), hash: z.string(), files: z.int(), rules: z.int() },
+  report: z.string().describe("Errors and warnings; empty when there are none"),
+});
+
 function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): ApiRoute {
   return route({
     ...{ method: "POST", path: "/-/reload", operationId: "reloadRules", access: "admin" },
     summary: "Reads the rule files now",
     replies: {
-      200: { description: "They are in force." },
-      422: { description: "They are broken, `report` says where; those before stay in force." },
+      200: { description: "They are in force.", schema: RULE_LOAD },
+      422: { description: "They are broken, `report` says where; those before stay in force.", schema: RULE_LOAD },
     },
     handle: async () => {
       const load = await reload();
