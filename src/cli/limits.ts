@@ -1,14 +1,10 @@
 // `tollgate limits`: every budget and limit that applies to a key or an account, and what is left of each.
 
 import { NOUNS } from "../accounts/fields.ts";
-import { systemClock } from "../clock.ts";
-import { createLedger } from "../ledger/engine.ts";
-import { type LimitedKind, type LimitJson, type LimitsJson, limitsOf } from "../limits.ts";
-import { applyingTo, keptRules } from "../rules/applying.ts";
-import { idOf, withAccounts } from "./account-service.ts";
+import type { LimitedKind, LimitJson } from "../limits.ts";
 import type { Command, Io } from "./command.ts";
-import { parseOptions, usage } from "./options.ts";
-import { configSurroundings, readSet } from "./rule-files.ts";
+import { idOf, PLACE_HELP, parseDeskOptions, withDesk } from "./desk.ts";
+import { usage } from "./options.ts";
 import { renderTable } from "./table.ts";
 
 const HELP = `
@@ -26,10 +22,10 @@ Options:
   --json              JSON on stdout, as \`GET /-/limits\` answers: {"kind","id","alias","limits":[{"kind","label","scope",
                       "id","alias","rule","text","models","sometimes","counted_by","unit","limit","spent","reserved",
                       "remaining","window","resets_at","soft_limit","raise"}]}
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
 
 Money is in US dollars, as decimal text: nothing is rounded. A statement that counts models apart is shown for the models
-that something was used of. The rules are those of the config's folder as the files say now.
+that something was used of. The rules are those of the config's folder as the files say now; with --url those in force.
 
 Examples:
   tollgate limits ci
@@ -48,9 +44,9 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   const options = { team: text, user: text, org: text };
   const isOther = argv.some((arg) => /^--(?:team|user|org)\b/.test(arg));
   const syntax = { command: "limits", options, positionals: isOther ? [] : ["KEY"] };
-  const { values, positionals } = parseOptions(argv, syntax);
+  const { values, positionals, place } = parseDeskOptions(argv, syntax);
   const [kind, name] = askedFor({ ...values, key: positionals[0] });
-  const found = await read(kind, name, values.config, io);
+  const found = await withDesk(io, place, async (desk) => desk.limits(kind, await idOf(desk, kind, name)));
   if (values.json) io.stdout.write(`${JSON.stringify(found)}\n`);
   else if (found.limits.length === 0) io.stderr.write(`${NOUNS[kind]} ${found.alias} has no budget and no limit\n`);
   else io.stdout.write(table(found.limits));
@@ -63,21 +59,6 @@ function askedFor(values: Partial<Record<LimitedKind, string | undefined>>): [Li
   const [first, ...more] = named;
   if (first === undefined || more.length > 0) throw usage("limits", "name one key, team, user or organisation");
   return [...first];
-}
-
-async function read(kind: LimitedKind, name: string, configPath: string | undefined, io: Io): Promise<LimitsJson> {
-  const { rules } = await readSet("limits", [], configPath, io, configSurroundings);
-  const { catalogue } = await configSurroundings(configPath, io);
-  const targets = [...catalogue.models()];
-  return withAccounts(io, configPath, async (accounts, store, { timezone }) => {
-    const id = await idOf(accounts, kind, name);
-    const ledger = createLedger({ store: store.ledger, clock: systemClock, timeZone: timezone });
-    return limitsOf(kind, id, {
-      ...{ accounts: store.accounts, ledger },
-      statements: (subject) =>
-        applyingTo([...rules, ...keptRules(subject.principal, catalogue)], subject, targets, systemClock.nowMs()),
-    });
-  });
 }
 
 function table(limits: readonly LimitJson[]): string {

@@ -13,6 +13,7 @@ import {
   TollgateError,
 } from "../client/index.ts";
 import { SetupError } from "../errors.ts";
+import type { LimitedKind, LimitsJson } from "../limits.ts";
 import { momentJson } from "../moment.ts";
 import { parseUsd } from "../money.ts";
 import type { AccountKind, AuditQuery, Membership, Page } from "../store/directory.ts";
@@ -183,6 +184,10 @@ class RemoteDesk implements Desk {
 
   resetSpend(kind: Exclude<AccountKind, "group">, name: string): Promise<void> {
     return this.#ask(this.#of(kind).resetSpend(name));
+  }
+
+  limits(kind: LimitedKind, id: string): Promise<LimitsJson> {
+    return this.#ask(this.#admin.limits({ [kind]: id }));
   }
 
   /** The gateway checks them when they are sent. */

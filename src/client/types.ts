@@ -1,5 +1,53 @@
 // Shapes of the API, made from its OpenAPI document by `node test/client/write.ts`. Not edited by hand.
 
+/** `getLimits`, query: every budget and limit that applies to a key, and what is left of each. */
+export interface GetLimitsQuery {
+  readonly key?: string | undefined;
+  readonly team?: string | undefined;
+  readonly user?: string | undefined;
+  readonly org?: string | undefined;
+}
+
+/** `getLimits`, answer: every budget and limit that applies to a key, and what is left of each. */
+export interface Limits {
+  readonly kind: "key" | "team" | "user" | "org";
+  readonly id: string;
+  readonly alias: string;
+  readonly limits: readonly Limit[];
+}
+
+/** `listRecovered`, query: what was charged as unaccounted because a gateway died, newest first. */
+export interface ListRecoveredQuery {
+  /** A length back from now (7d) or a date; 30d when left out */
+  readonly since?: string | undefined;
+}
+
+/** `listRecovered`, answer: what was charged as unaccounted because a gateway died, newest first. */
+export interface ListRecoveredReply {
+  readonly rows: readonly Recovery[];
+}
+
+/** `reverseRecovered`, body: takes off what is still charged of one, once, however often it is asked. */
+export interface ReverseRecoveredBody {
+  /** Why, for the audit log */
+  readonly reason?: string | undefined;
+}
+
+/** `reverseRecovered`, answer: takes off what is still charged of one, once, however often it is asked. */
+export interface Reversal {
+  readonly id: number;
+  readonly quota: string;
+  readonly window: string;
+  readonly unit: "usd" | "tokens" | "requests";
+  /** Decimal text in `unit` */
+  readonly taken_off: string;
+}
+
+/** `reverseAllRecovered`, answer: takes off all that is still charged for gateways that died. */
+export interface ReverseAllRecoveredReply {
+  readonly rows: readonly Reversal[];
+}
+
 /** `listOrgs`, query: lists the organisations that the caller may see, oldest first. */
 export interface ListOrgsQuery {
   /** 1 to 1000; 100 when left out */
@@ -571,6 +619,65 @@ export interface CallInJobBody {
   readonly model: string;
   readonly messages: readonly unknown[];
   readonly stream?: boolean | undefined;
+}
+
+/** One of `limits`. */
+export interface Limit {
+  /** `budget`: of money */
+  readonly kind: "budget" | "limit";
+  readonly label: string;
+  readonly scope: "key" | "team" | "user" | "org" | null;
+  readonly id: string | null;
+  readonly alias: string | null;
+  /** Id of the rule; null for an account's budget */
+  readonly rule: string | null;
+  /** The rule */
+  readonly text: string | null;
+  /** The models that it is for; null for all */
+  readonly models: readonly string[] | null;
+  /** Whether request or time decide if it counts */
+  readonly sometimes: boolean;
+  /** What of the request it counts apart: then there is not one figure */
+  readonly counted_by: readonly string[];
+  readonly unit: "usd" | "tokens" | "requests" | "concurrent";
+  /** Decimal text in `unit`; null where there is none */
+  readonly limit: string | null;
+  /** Decimal text in `unit`; null where there is none */
+  readonly spent: string | null;
+  /** Decimal text in `unit`; null where there is none */
+  readonly reserved: string | null;
+  /** Decimal text in `unit`; null where there is none */
+  readonly remaining: string | null;
+  readonly window: string | null;
+  readonly resets_at: string | null;
+  /** Decimal text in `unit`; null where there is none */
+  readonly soft_limit: string | null;
+  readonly raise: {
+    readonly amount: string;
+    readonly until: string | null;
+  } | null;
+}
+
+/** One of `rows`. */
+export interface Recovery {
+  readonly id: number;
+  readonly quota: string;
+  readonly window: string;
+  readonly unit: "usd" | "tokens" | "requests";
+  readonly at: string;
+  readonly process: string;
+  readonly pid: number;
+  /** Decimal text in `unit` */
+  readonly amount: string;
+  /** Of `amount`: what is still charged */
+  readonly open: string;
+  /** Requests that were in flight up to a second before, as far as known */
+  readonly in_flight: readonly string[];
+  readonly reversed: {
+    readonly at: string;
+    readonly by: string;
+    readonly reason: string | null;
+  } | null;
 }
 
 /** One of `budgets`. */

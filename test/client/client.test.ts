@@ -48,7 +48,7 @@ t.test("the shapes are those of the OpenAPI document, and every operation has it
   t.equal(typesOf(document), readFileSync(TYPES_FILE, "utf8"), "`node test/client/write.ts` writes them anew");
   const called = new Set<string>();
   const record: typeof fetch = async (url, init) => {
-    called.add(`${init?.method} ${new URL(String(url)).pathname.replace(/(?<=\/)X\d(?=\/|$)/g, "{}")}`);
+    called.add(`${init?.method} ${new URL(String(url)).pathname.replace(/(?<=\/)X?\d(?=\/|$)/g, "{}")}`);
     const body = { job_id: "X1", status: "pending", items: [], next: null };
     return new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } });
   };
@@ -68,6 +68,8 @@ t.test("the shapes are those of the OpenAPI document, and every operation has it
     await place.removeMember("X1", "X2");
   }
   await Promise.all([admin.keys.create({}), admin.keys.rotate("X1"), admin.audit(), admin.usage()]);
+  await Promise.all([admin.limits({}), admin.recovered(), admin.reverseAllRecovered()]);
+  await admin.reverseRecovered(1);
   const team = new client.TollgateTeam({ ...options, teamId: "X1", virtualKey: "k" });
   await Promise.all([team.verify(), team.team(), team.balance(), team.transactions(), team.jobs(), team.job("X1")]);
   const job = await team.createJob("x");

@@ -9,8 +9,9 @@ import { startGateway } from "../../src/gateway.ts";
 
 export const TYPES_FILE = join(import.meta.dirname, "..", "..", "src", "client", "types.ts");
 
-/** The API that the admin client speaks, and the one of which the team client speaks what a team's key opens. */
-const [ADMIN, TEAM] = ["admin", "saas-litellm"];
+/** The APIs that the admin client speaks, and the one of which the team client speaks what a team's key opens. */
+const ADMIN: readonly string[] = ["admin", "budget"];
+const TEAM = "saas-litellm";
 
 /** JSON Schema, as far as the document has it. */
 interface Schema {
@@ -62,7 +63,9 @@ export async function liveDocument(): Promise<OpenApiDocument> {
 export function operationsOf({ paths }: OpenApiDocument): (OpenApiOperation & { method: string; path: string })[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods)
-      .filter(([, { tags, security }]) => tags.includes(ADMIN) || (tags.includes(TEAM) && takesKey(security)))
+      .filter(([, { tags, security }]) =>
+        tags.some((tag) => ADMIN.includes(tag) || (tag === TEAM && takesKey(security))),
+      )
       .map(([method, operation]) => ({ ...operation, method: method.toUpperCase(), path })),
   );
 }
@@ -83,8 +86,12 @@ export function typesOf(document: OpenApiDocument): string {
   }
   const unique = new Map<string, Named>();
   for (const one of all) {
-    const isNamed = names.get(keyOf(one.schema, one.isSent)) === one.name;
-    if (isNamed && !unique.has(one.name)) unique.set(one.name, one);
+    if (names.get(keyOf(one.schema, one.isSent)) !== one.name) continue;
+    const same = unique.get(one.name) ?? one;
+    if (keyOf(same.schema, same.isSent) !== keyOf(one.schema, one.isSent)) {
+      throw new Error(`two shapes are called ${one.name}: ${same.about} ${one.about}`);
+    }
+    unique.set(one.name, same);
   }
   const texts = [...unique.values()].map((one) => declarationOf(one, unique, names));
   const head =
@@ -122,7 +129,9 @@ const RENAMED: Readonly<Record<string, string>> = {
   SetOrgMemberReply: "Member",
   CreateKeyReply: "MadeKey",
   Audit: "AuditEntry",
-  Row: "UsageRow",
+  Usage: "UsageRow",
+  Recovered: "Recovery",
+  ReverseRecoveredReply: "Reversal",
 };
 
 /** What of an operation is named: `get` gives an object its name, `update` its fields. */
@@ -178,7 +187,7 @@ function nestedIn({ name, schema, isSent }: Named): Named[] {
   return Object.entries(schema.properties ?? {}).flatMap(([property, inner]) => {
     const item = itemOf(inner);
     if (item === null) return [];
-    const noun = property === "items" ? name.replace(/^List|Reply$/g, "") : nounOf(property);
+    const noun = property === "items" || property === "rows" ? name.replace(/^List|Reply$/g, "") : nounOf(property);
     const own = { name: isSent ? `${noun}Fields` : (RENAMED[noun] ?? noun), about: `One of \`${property}\`.` };
     const nested = { ...own, schema: item, isSent, isMain: false, base: null };
     return [nested, ...nestedIn(nested)];
