@@ -10,27 +10,22 @@ const NO_BODY = Buffer.from("{}");
 /** Says whether a call would be allowed. */
 export type Authorize = (call: Call) => Decision | Promise<Decision>;
 
+/** Who asks, and what for. */
+export interface ModelAsk {
+  readonly head: RequestHead;
+  readonly catalogue: Catalogue;
+  readonly authorize: Authorize;
+  /** The principal's own aliases: a name among them means what it stands for. */
+  readonly own?: Principal["modelAliases"];
+}
+
 /**
- * Each model is judged by a plain request for it: not streamed, no tools, no cap, from where the caller is now. A
- * model that is denied for some requests only is listed.
- * @param own the principal's own aliases: a name among them means what it stands for
+ * The list, or the one model that is asked for.
  * @throws GatewayError `model_not_found` when one model is asked for that is not there or may not be used
  */
-export async function answerModels(
-  head: RequestHead,
-  catalogue: Catalogue,
-  authorize: Authorize,
-  own: Principal["modelAliases"] = {},
-): Promise<object> {
-  const allowed: Target[] = [];
-  for (const target of catalogue.models()) {
-    if (catalogue.aliases().has(target.model)) continue;
-    const { targets } = await authorize(plainCall(head, target, target.model));
-    if (!Object.hasOwn(own, target.model)) allowed.push(...targets);
-  }
-  const aliases = [...catalogue.aliases()].filter(([alias]) => !Object.hasOwn(own, alias));
-  const names = [...ownAliases(own, catalogue), ...aliases.map(([alias, targets]) => [alias, alias, targets] as const)];
-  const list = modelsAnswer(allowed, head.wire, await allowedNames(head, names, authorize));
+export async function answerModels(ask: ModelAsk): Promise<object> {
+  const { head } = ask;
+  const list = modelsAnswer(await allowedModels(ask), head.wire);
   if (head.path === LIST_PATH) return list;
   const wanted = head.path.slice(LIST_PATH.length + 1);
   const found = list.data.find(({ id }) => id === wanted);
@@ -39,6 +34,29 @@ export async function answerModels(
     param: "model",
     retry: false,
   });
+}
+
+/**
+ * The names that may be used, aliases first, and where they lead. Each model is judged by a plain request for it: not streamed, no tools, no cap, from where the caller is now. A
+ * model that is denied for some requests only is listed.
+ */
+export async function allowedModels({
+  head,
+  catalogue,
+  authorize,
+  own = {},
+}: ModelAsk): Promise<ReadonlyMap<string, Target>> {
+  const allowed: Target[] = [];
+  for (const target of catalogue.models()) {
+    if (catalogue.aliases().has(target.model)) continue;
+    const { targets } = await authorize(plainCall(head, target, target.model));
+    if (!Object.hasOwn(own, target.model)) allowed.push(...targets);
+  }
+  const aliases = [...catalogue.aliases()].filter(([alias]) => !Object.hasOwn(own, alias));
+  const names = [...ownAliases(own, catalogue), ...aliases.map(([alias, targets]) => [alias, alias, targets] as const)];
+  const models = new Map(await allowedNames(head, names, authorize));
+  for (const target of allowed) if (!models.has(target.model)) models.set(target.model, target);
+  return models;
 }
 
 /** A name, what rules see in its stead, and where it leads. */

@@ -9,7 +9,7 @@ import type { ClientIp } from "./http/client-ip.ts";
 import { ID_HEADERS } from "./http/headers.ts";
 import { type ErrorFormat, errorBody, errorHeaders, sendJson } from "./http/reply.ts";
 import { openRequest, wireOf } from "./intake.ts";
-import { answerModels } from "./model-list.ts";
+import { allowedModels, answerModels, type ModelAsk } from "./model-list.ts";
 import { formatUsd } from "./money.ts";
 import type { ParsedCall, Providers } from "./providers.ts";
 import type { Implementing, Registry } from "./registry.ts";
@@ -17,7 +17,7 @@ import { newRequestId } from "./request-id.ts";
 import type { Recorded, RuleService } from "./rules/service.ts";
 import { StoreError } from "./store/store.ts";
 import { accessRecord, Trip } from "./trip.ts";
-import type { Call, Clock, Decision, Outcome, Principal, RequestHead } from "./types.ts";
+import type { Call, Clock, Decision, Outcome, Principal, RequestHead, Target } from "./types.ts";
 
 /** What the pipeline works with. */
 export interface PipelineOptions {
@@ -115,8 +115,21 @@ export class Pipeline {
   }
 
   #listModels(head: RequestHead, principal: Principal): Promise<object> {
+    return answerModels(this.#modelAsk(head, principal));
+  }
+
+  /** The models that the principal may use, by name; all where there is none: for the admin key. */
+  models(head: RequestHead, principal: Principal | null): Promise<ReadonlyMap<string, Target>> {
+    const { catalogue } = this.#options.providers;
+    return allowedModels(
+      principal === null ? { head, catalogue, authorize: unruled } : this.#modelAsk(head, principal),
+    );
+  }
+
+  #modelAsk(head: RequestHead, principal: Principal): ModelAsk {
     const authorize = (call: Call) => this.#authorize(call, principal);
-    return answerModels(head, this.#options.providers.catalogue, authorize, principal.modelAliases);
+    const own = principal.modelAliases ?? {};
+    return { head, catalogue: this.#options.providers.catalogue, authorize, own };
   }
 
   /** Guardrails see the allowed call. A rewritten one is parsed, checked and authorised like a new one. */

@@ -6,7 +6,7 @@ import type { Iam } from "./accounts/iam.ts";
 import type { Jobs } from "./accounts/jobs.ts";
 import type { Keys } from "./accounts/keys.ts";
 import type { Accounts } from "./accounts/service.ts";
-import type { RouteSet } from "./api/route.ts";
+import type { ApiRequest, RouteSet } from "./api/route.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
@@ -33,11 +33,12 @@ export type { Actor } from "./accounts/caller.ts";
 export type { Submitted } from "./accounts/change.ts";
 export type { TeamCredits } from "./accounts/credits.ts";
 export { AccountError } from "./accounts/errors.ts";
-export { NOUNS } from "./accounts/fields.ts";
+export { NOUNS, wireName } from "./accounts/fields.ts";
 export { IAM_RULE_TYPES } from "./accounts/iam-values.ts";
 export { type CallHold, notOfTeam } from "./accounts/jobs.ts";
 export { fieldsSchema, objectJson, objectSchema, readObjectFields } from "./accounts/object-json.ts";
-export { routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
+export { MEMBER_PERMISSIONS } from "./accounts/rights.ts";
+export { keyTypeOf, routeIsAllowed, routeRefusal } from "./accounts/routes.ts";
 export {
   type ApiProblem,
   type ApiReply,
@@ -46,8 +47,12 @@ export {
   type CallRoute,
   type ErrorDialect,
   type RouteSet,
+  type RouteSpec,
   route,
 } from "./api/route.ts";
+export { durationShape, sinceShape } from "./api/shapes.ts";
+export { budgetQuota } from "./budget-quota.ts";
+export { budgetWindowText } from "./budget-window.ts";
 export { parseDuration } from "./config/units.ts";
 export { creditsOf } from "./credit-units.ts";
 export { detailText } from "./detail-text.ts";
@@ -55,14 +60,16 @@ export type { ErrorCode, ErrorDetails } from "./errors.ts";
 export { GatewayError, SetupError } from "./errors.ts";
 export { hashKey, looksLikeKey } from "./key-secret.ts";
 export type { Balance, Hold, Ledger, Need, Quota, Refusal, Standing } from "./ledger/ledger.ts";
+export { type LimitedKind, limitsOf } from "./limits.ts";
 export { momentJson } from "./moment.ts";
 export { formatUsd } from "./money.ts";
+export { recoveryJson, reversalJson } from "./recovery-json.ts";
 export type { AttributeDeclaration, AttributeReader, AttributeValue } from "./rules/outside-attributes.ts";
 export type { RuleLoad, RuleService, RuleStatus } from "./rules/service.ts";
 export type { Spent, SpentBudget } from "./spending.ts";
 export type { CreditTransaction, Job } from "./store/credits.ts";
 export type { AccountKind, AccountObject, Fields, IamKind, IamRule, Membership } from "./store/directory.ts";
-export type { AccountStore, KeyLookup, RequestStore, UsageRow } from "./store/store.ts";
+export type { AccountStore, KeyLookup, ListedRequest, RequestStore, UsageRow } from "./store/store.ts";
 export { StoreError } from "./store/store.ts";
 export type * from "./types.ts";
 
@@ -83,6 +90,8 @@ export interface Host {
   readonly ledger: Ledger;
   /** The request table. */
   readonly requests: RequestStore;
+  /** The models that whoever asks may use, by the names that it may write; all for the admin key. */
+  models(request: Pick<ApiRequest, "principal" | "headers" | "ip" | "id">): Promise<ReadonlyMap<string, Target>>;
   /** An upper bound on what a call can cost at a target, in tokens and nano-USD. */
   costBound(call: Call, target: Target): CostBound;
 }

@@ -1,16 +1,14 @@
 // What an account object has spent: of each of its budgets in the window that is open now, and in all.
-import { parseDuration } from "./config/units.ts";
+import { parseBudgetWindow } from "./budget-window.ts";
 import type { Ledger, Quota } from "./ledger/ledger.ts";
 import { parseUsd } from "./money.ts";
-import { keptCounterId } from "./rules/quotas.ts";
 import type { AccountKind, AccountObject, Directory } from "./store/directory.ts";
 import type { RequestStore } from "./store/store.ts";
-import type { BudgetWindow } from "./types.ts";
 
 /** What it works with. */
 export interface SpendingOptions {
   readonly directory: Pick<Directory, "budgetIds">;
-  readonly ledger: Pick<Ledger, "balance" | "resetsMs">;
+  readonly ledger: Pick<Ledger, "balance">;
   readonly requests: Pick<RequestStore, "spend">;
 }
 
@@ -61,27 +59,15 @@ export class Spending {
     const { directory, ledger } = this.#options;
     const ids = await directory.budgetIds(kind, id);
     return budgets.map((budget, i) => {
-      const quota = quotaOf({ ...budget, id: ids[i] ?? "", scope: kind, subjectId: id });
-      return { ...budget, spentNanoUsd: ledger.balance(quota).spent, resetsMs: ledger.resetsMs(quota) };
+      const { spent, resetsMs } = ledger.balance(quotaOf(ids[i] ?? "", budget));
+      return { ...budget, spentNanoUsd: spent, resetsMs };
     });
   }
 }
 
-interface OwnBudget {
-  readonly id: string;
-  readonly scope: string;
-  readonly subjectId: string;
-  readonly limitUsd: string;
-  readonly window: string;
-}
-
-/** The quota that the budget's requests are charged to: by calendar periods the budget plugin's, else a statement's. */
-function quotaOf({ id, scope, subjectId, limitUsd, window }: OwnBudget): Quota {
-  const limit = parseUsd(limitUsd) ?? 0n;
-  const length = parseDuration(window);
-  const shared = { label: "", unit: "nano-usd", limit } as const;
-  if (!length.ok) return { ...shared, id: `budget:${id}`, window: window as BudgetWindow };
-  const every = { kind: "every", durationMs: length.value } as const;
-  const counter = keptCounterId({ scope, id: subjectId }, `account-${id}`, { unit: "nano-usd", window: every });
-  return { ...shared, id: counter, window: every };
+/** The quota that the budget's requests are charged to. */
+function quotaOf(id: string, { limitUsd, window }: { readonly limitUsd: string; readonly window: string }): Quota {
+  const parsed = parseBudgetWindow(window);
+  if (parsed === null) throw new Error(`the database has a budget on \`${window}\``);
+  return { id: `budget:${id}`, label: "", unit: "nano-usd", limit: parseUsd(limitUsd) ?? 0n, window: parsed };
 }

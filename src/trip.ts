@@ -5,7 +5,16 @@ import type { Forwarded } from "./http/exchange.ts";
 import type { ParsedCall } from "./providers.ts";
 import type { Implementing } from "./registry.ts";
 import type { Recorded } from "./rules/service.ts";
-import type { AccessRecord, Decision, Outcome, Principal, RequestHead, Reservation, Target } from "./types.ts";
+import type {
+  AccessRecord,
+  Decision,
+  Outcome,
+  Principal,
+  RequestHead,
+  Reservation,
+  RuleQuota,
+  Target,
+} from "./types.ts";
 
 /** A reservation and the plugin that is owed its settlement. */
 export interface Held {
@@ -82,6 +91,7 @@ export function accessRecord(
     ruleIds: decision?.ruleIds ?? [],
     shadowIds: decision?.shadowIds ?? [],
     warningIds: decision?.warnings ?? [],
+    ...(decision?.quotas === undefined ? NOT_COUNTED : countedBy(decision.quotas, trip)),
     unknown: decision?.unknown ?? [],
     generation: decision?.generation ?? 0,
     rulesHash: recorded?.rulesHash ?? null,
@@ -95,4 +105,28 @@ export function accessRecord(
     firstByteMs: forwarded?.firstByteAtMs == null ? null : forwarded.firstByteAtMs - trip.startedMs,
     totalMs: nowMonotonicMs - trip.startedMs,
   };
+}
+
+type Counted = Pick<AccessRecord, "countedIds" | "refusedById">;
+
+const NOT_COUNTED: Counted = Object.freeze({});
+
+/** Lists of counters are made once for each model and key, and so are those of their rules. */
+const ruleIds = new WeakMap<readonly RuleQuota[], readonly string[]>();
+
+/** The `limit` and `budget` statements that the request was charged to, or the one that refused it. */
+function countedBy(quotas: NonNullable<Decision["quotas"]>, { target, error }: Trip): Counted {
+  const refusedById = target === null ? error?.details.ruleId : undefined;
+  if (refusedById !== undefined) return { refusedById };
+  const applying = target === null ? undefined : quotas.get(target);
+  return applying === undefined ? NOT_COUNTED : { countedIds: idsOf(applying) };
+}
+
+function idsOf(applying: readonly RuleQuota[]): readonly string[] {
+  let ids = ruleIds.get(applying);
+  if (ids === undefined) {
+    ids = [...new Set(applying.map(({ ruleId }) => ruleId))];
+    ruleIds.set(applying, ids);
+  }
+  return ids;
 }

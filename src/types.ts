@@ -103,9 +103,16 @@ export interface Budget {
   readonly id: string;
   readonly scope: "key" | "team" | "user" | "org";
   readonly subject: Subject;
-  /** Nano-USD (1e-9 USD), an integer; bigint since a yearly budget may pass 2^53. */
+  /** Nano-USD (1e-9 USD), an integer; bigint since a yearly budget may pass 2^53. A temporary raise is in it. */
   readonly limitNanoUsd: bigint;
-  readonly window: BudgetWindow;
+  /** A calendar window in the gateway's zone, or one of a fixed length. */
+  readonly window: BudgetWindow | Extract<QuotaWindow, { readonly kind: "every" }>;
+  /** Nano-USD; from there on people are warned. Left out where none is set. */
+  readonly softNanoUsd?: bigint;
+  /** By how much `limitNanoUsd` is raised, and when that ends, milliseconds since the epoch. Left out where it is not. */
+  readonly raise?: { readonly nanoUsd: bigint; readonly untilMs: number };
+  /** True for one that only warns: its limit is the largest that there is. */
+  readonly isSoftOnly?: true;
 }
 
 /**
@@ -299,6 +306,10 @@ export interface AccessRecord {
   readonly shadowIds: readonly string[];
   /** Ids of `warn` rules that matched. */
   readonly warningIds: readonly string[];
+  /** Ids of the `limit` and `budget` statements that counted the request; left out where there are none. */
+  readonly countedIds?: readonly string[];
+  /** Id of the `limit` or `budget` statement that refused it, which is in no other list; left out where none did. */
+  readonly refusedById?: string;
   readonly unknown: readonly string[];
   readonly generation: number;
   /** Hash of the rule files that decided; null where none did. */

@@ -1,7 +1,6 @@
 // What calls cost in credits: those in a job, and those that a team that pays with credits makes outside of one.
 import {
   AccountError,
-  type Actor,
   type Call,
   type CallHold,
   type Decision,
@@ -11,6 +10,7 @@ import {
   type Outcome,
   type Principal,
   type Reservation,
+  type TeamCredits,
 } from "../../src/plugin.ts";
 
 /** What credits are worth. */
@@ -22,16 +22,17 @@ export interface Rates {
 }
 
 /** A call's hold on its job. */
-interface JobReservation extends Reservation, CallHold {
-  readonly jobId: string;
-  readonly actor: Actor;
+interface JobReservation extends Reservation {
+  readonly hold: CallHold;
+  readonly keyId: string;
   /** The job is this call alone, and ends with it. */
   readonly isAlone: boolean;
 }
 
 const IN_JOB = /^\/api\/jobs\/([^/]+)\/llm-call$/;
 const MICRO_CREDITS = 1_000_000;
-const NANO_USD = 1_000_000_000;
+/** Micro-credits are to micro-dollars as credits are to dollars. */
+const NANO_USD_PER_MICRO_DOLLAR = 1_000;
 
 /** What of an answer or a bound is paid for. */
 interface Used {
@@ -43,60 +44,59 @@ interface Used {
 export class JobCalls {
   readonly #host: Host;
   readonly #rates: Rates;
-  /** Whether calls outside of jobs are paid with credits. A team that is changed has new principals. */
-  readonly #pays = new WeakMap<Principal, boolean>();
+  /** What calls outside of jobs cost. A team that is changed has new principals. */
+  readonly #modes = new WeakMap<Principal, TeamCredits["mode"]>();
 
   constructor(host: Host, rates: Rates) {
     this.#host = host;
     this.#rates = rates;
   }
 
-  /** null at once for all who have no use for credits. */
+  /** null at once for calls that are neither in a job nor paid with credits. */
   reserve(call: Call, principal: Principal, decision: Decision): null | Promise<JobReservation | null> {
-    if (principal.team === null || this.#pays.get(principal) === false) {
-      return call.path.startsWith("/api/") ? refuseTeamless() : null;
-    }
-    return translated(() => this.#reserve(call, principal, decision));
+    const { team } = principal;
+    const isInJob = call.path.startsWith("/api/jobs/");
+    if (!isInJob && (team === null || this.#modes.get(principal) === "none")) return null;
+    // A key without a team has no job either, whatever the path names.
+    return translated(() => this.#reserve(call, principal, team?.id ?? "", decision));
   }
 
   /** The hold becomes the cost; a job of one call ends with it. */
-  async settle({ jobId, actor, mode, hold, isAlone }: JobReservation, outcome: Outcome): Promise<void> {
-    const { usage, costNanoUsd, kind } = outcome;
+  settle({ hold, keyId, isAlone }: JobReservation, { kind, usage, costNanoUsd }: Outcome): Promise<void> {
     const { inputTokens = 0, outputTokens = 0 } = usage ?? {};
-    const actual = usage === null ? 0 : this.#creditsFor(mode, { costNanoUsd, tokens: inputTokens + outputTokens });
-    const failed = kind !== "completed";
-    const { jobs } = this.#host.management;
-    await jobs.endCall(jobId, { hold, actual, inputTokens, outputTokens, costNanoUsd, failed });
+    const used = { costNanoUsd, tokens: inputTokens + outputTokens };
+    const actual = usage === null ? 0 : this.#creditsFor(hold.mode, used);
+    const end = { actual, inputTokens, outputTokens, costNanoUsd, failed: kind !== "completed" };
     // Whoever leaves before the last byte has had what came before it.
     const wasServed = usage !== null && (kind === "completed" || kind === "client_closed");
-    if (isAlone) await jobs.end(actor, jobId, { status: wasServed ? "completed" : "failed" });
+    const ending = { status: wasServed ? "completed" : "failed", keyId } as const;
+    return this.#host.management.jobs.endCall(hold, end, isAlone ? ending : undefined);
   }
 
-  async #reserve(call: Call, principal: Principal, decision: Decision): Promise<JobReservation | null> {
-    const actor: Actor = { kind: "key", keyId: principal.key.id };
-    const inJob = IN_JOB.exec(call.path)?.[1];
-    const isAlone = inJob === undefined;
-    if (isAlone && !(await this.#paysWithCredits(principal, actor))) return null;
+  async #reserve(call: Call, principal: Principal, teamId: string, decision: Decision): Promise<JobReservation | null> {
     const { jobs } = this.#host.management;
-    const { idleMs } = this.#rates;
-    const jobId = inJob ?? (await jobs.open(actor, { type: "direct", idleMs })).id;
-    const mostOf: Parameters<typeof jobs.beginCall>[2]["mostOf"] = (mode) => this.#mostFor(mode, call, decision);
-    try {
-      const { mode, hold } = await jobs.beginCall(actor, jobId, { mostOf, idleMs });
-      return { amountNanoUsd: 0, jobId, actor, mode, hold, isAlone };
-    } catch (error) {
-      if (isAlone) await jobs.end(actor, jobId, { status: "failed", error: "the call was refused" });
-      throw error;
-    }
+    const keyId = principal.key.id;
+    const inJob = IN_JOB.exec(call.path)?.[1];
+    const mode = inJob === undefined ? await this.#modeOf(principal, teamId) : null;
+    if (mode === "none") return null;
+    const maker = { keyId, teamId };
+    const wish = {
+      mostOf: (mode: CallHold["mode"]) => this.#mostFor(mode, call, decision),
+      idleMs: this.#rates.idleMs,
+    };
+    const hold =
+      mode === null ? await jobs.beginCall(maker, inJob ?? "", wish) : await jobs.beginAlone(maker, mode, wish);
+    return { amountNanoUsd: 0, hold, keyId, isAlone: mode !== null };
   }
 
-  async #paysWithCredits(principal: Principal, actor: Actor): Promise<boolean> {
-    const known = this.#pays.get(principal);
-    if (known !== undefined || principal.team === null) return known === true;
-    const team = await this.#host.management.accounts.get(actor, "team", principal.team.id);
-    const pays = team.fields.budgetMode !== "none";
-    this.#pays.set(principal, pays);
-    return pays;
+  async #modeOf(principal: Principal, teamId: string): Promise<TeamCredits["mode"]> {
+    const known = this.#modes.get(principal);
+    if (known !== undefined) return known;
+    const actor = { kind: "key", keyId: principal.key.id } as const;
+    const { fields } = await this.#host.management.accounts.get(actor, "team", teamId);
+    const mode = fields.budgetMode as TeamCredits["mode"];
+    this.#modes.set(principal, mode);
+    return mode;
   }
 
   /** The most that the call can cost at any of the allowed targets, micro-credits. */
@@ -113,8 +113,12 @@ export class JobCalls {
   #creditsFor(mode: CallHold["mode"], { costNanoUsd, tokens }: Used): number {
     if (mode === "job_based") return 0;
     const { creditsPerDollar, tokensPerCredit } = this.#rates;
-    const credits = mode === "consumption_usd" ? (costNanoUsd * creditsPerDollar) / NANO_USD : tokens / tokensPerCredit;
-    return Math.min(Math.ceil(credits * MICRO_CREDITS), Number.MAX_SAFE_INTEGER);
+    // One division, so that what comes out even stays even.
+    const micro =
+      mode === "consumption_usd"
+        ? (costNanoUsd * creditsPerDollar) / NANO_USD_PER_MICRO_DOLLAR
+        : (tokens * MICRO_CREDITS) / tokensPerCredit;
+    return Math.min(Math.ceil(micro), Number.MAX_SAFE_INTEGER);
   }
 }
 
@@ -133,8 +137,4 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
     const { message, status } = error;
     throw new GatewayError(CODES[error.code] ?? "invalid_request", message, { status, retry: false, cause: error });
   }
-}
-
-function refuseTeamless(): never {
-  throw new GatewayError("permission_denied", "The API key belongs to no team that has credits", { retry: false });
 }

@@ -1,11 +1,12 @@
 // The admin-saas plugin: teams, credits and jobs over HTTP in SaaS LiteLLM's shape, and calls that are paid with credits.
-import { definePlugin, type Reservation, z } from "../../src/plugin.ts";
+import { definePlugin, durationShape, type Reservation, z } from "../../src/plugin.ts";
 import { JobCalls } from "./calls.ts";
 import { creditRoutes } from "./credits.ts";
 import { DETAIL } from "./dialect.ts";
 import { JOB_CALLS, jobRoutes } from "./jobs.ts";
 import { placeRoutes } from "./places.ts";
-import { duration } from "./shapes.ts";
+import { teamChangeRoutes } from "./team-changes.ts";
+import { teamMakingRoutes } from "./team-making.ts";
 import { teamRoutes } from "./teams.ts";
 
 /** How often jobs that were left open are looked for, milliseconds. */
@@ -18,7 +19,7 @@ const config = z.strictObject({
     .min(1)
     .default(10_000)
     .describe("Budget mode consumption_tokens: input and output tokens that a credit buys."),
-  job_expiry: duration.default(86_400_000).describe("How long a job may be left without a call: then it fails."),
+  job_expiry: durationShape.default(86_400_000).describe("How long a job may be left without a call: then it fails."),
 });
 
 export default definePlugin({
@@ -53,7 +54,9 @@ export default definePlugin({
         errors: DETAIL,
         adminKeyInOwnHeaderOnly: true,
         routes: [
+          ...teamMakingRoutes(management),
           ...teamRoutes(management),
+          ...teamChangeRoutes(management),
           ...placeRoutes(management),
           ...creditRoutes(management),
           ...jobRoutes(management, idleMs),

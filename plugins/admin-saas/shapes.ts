@@ -6,7 +6,6 @@ import {
   formatUsd,
   type Job,
   momentJson,
-  parseDuration,
   type TeamCredits,
   z,
 } from "../../src/plugin.ts";
@@ -25,17 +24,6 @@ export const paging = {
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
   offset: z.coerce.number().int().min(0).default(0),
 };
-/** A length of time, in milliseconds. */
-export const duration = z
-  .string()
-  .transform((text, context) => {
-    const read = parseDuration(text);
-    if (read.ok) return read.value;
-    context.addIssue({ code: "custom", message: "write a length: 30m, 24h, 7d" });
-    return z.NEVER;
-  })
-  .describe("A length: 30m, 24h, 7d");
-
 export const named = z.strictObject({ team_id: z.string() });
 
 const balance = {

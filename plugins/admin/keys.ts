@@ -1,25 +1,15 @@
 // Routes of keys' secrets: made, replaced.
 import {
   type ApiRoute,
+  durationShape,
   fieldsSchema,
   type Management,
   objectSchema,
-  parseDuration,
   readObjectFields,
   route,
   z,
 } from "../../src/plugin.ts";
 import { shown } from "./objects.ts";
-
-const duration = z
-  .string()
-  .transform((text, context) => {
-    const read = parseDuration(text);
-    if (read.ok) return read.value;
-    context.addIssue({ code: "custom", message: "write a length: 30m, 24h, 7d" });
-    return z.NEVER;
-  })
-  .describe("A length: 30m, 24h, 7d");
 
 /** The routes. */
 export function keyRoutes({ keys }: Management): readonly ApiRoute[] {
@@ -40,7 +30,7 @@ export function keyRoutes({ keys }: Management): readonly ApiRoute[] {
       summary: "Gives a key a new secret, shown this once",
       params: z.strictObject({ id: z.string().describe("Its id, alias or secret") }),
       body: z.strictObject({
-        grace_period: duration.optional().describe("How long the old one works too; 30d at most"),
+        grace_period: durationShape.optional().describe("How long the old one works too; 30d at most"),
       }),
       bodyOptional: true,
       replies: { 200: { description: "The key with its new secret.", schema: secret } },

@@ -4,30 +4,14 @@ import {
   auditJson,
   formatUsd,
   type Host,
-  parseDuration,
   route,
+  sinceShape,
   type UsageRow,
   z,
 } from "../../src/plugin.ts";
 import { paging } from "./pages.ts";
 
 const DAY_MS = 86_400_000;
-
-/** `30d` before now, or a moment. */
-function since(nowMs: () => number) {
-  return z
-    .string()
-    .transform((text, context) => {
-      const length = parseDuration(text);
-      if (length.ok) return nowMs() - length.value;
-      const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-      if (!Number.isNaN(ms)) return ms;
-      context.addIssue({ code: "custom", message: "write a length (7d) or a date (2027-01-31)" });
-      return z.NEVER;
-    })
-    .optional()
-    .describe("A length back from now (7d) or a date");
-}
 
 const entry = z.object({
   seq: z.int(),
@@ -38,15 +22,26 @@ const entry = z.object({
   new: z.unknown(),
 });
 
+const GROUPS = ["key", "team", "user", "model", "day"] as const;
+
+/** `team,model` → each of them, once. */
+const groups = z.string().transform((text, context) => {
+  const read = z.array(z.enum(GROUPS)).safeParse(text.split(",").map((name) => name.trim()));
+  if (read.success && new Set(read.data).size === read.data.length) return read.data;
+  context.addIssue({ code: "custom", message: `write one of ${GROUPS.join(", ")}, or several with commas, each once` });
+  return z.NEVER;
+});
+
 const usageRow = z.object({
-  name: z.string(),
+  name: z.string().describe("The group's; of several groups the first one's"),
+  names: z.array(z.string()).describe("All groups', in the order of `by`"),
   ...{ requests: z.int(), input_tokens: z.int(), output_tokens: z.int() },
   cost_usd: z.string().describe("Decimal"),
 });
 
 /** The routes. */
 export function reportRoutes({ management: { accounts }, requests, clock }: Host): readonly ApiRoute[] {
-  const from = since(() => clock.nowMs());
+  const from = sinceShape(() => clock.nowMs()).optional();
   return [
     route({
       ...{ method: "GET", path: "/-/audit", operationId: "listAudit", access: "any" },
@@ -70,21 +65,22 @@ export function reportRoutes({ management: { accounts }, requests, clock }: Host
       ...{ method: "GET", path: "/-/usage", operationId: "usage", access: "admin" },
       summary: "What was used, dearest first (days in order, in UTC)",
       query: z.strictObject({
-        by: z.enum(["key", "team", "user", "model", "day"]).default("key"),
+        by: groups.default(["key"]).describe("key, team, user, model or day, or several: `team,model`"),
         since: from.describe("A length back from now (7d) or a date; 30d when left out"),
+        until: from.describe("The same; requests that arrived before it; now when left out"),
       }),
       replies: { 200: { description: "All rows.", schema: z.object({ rows: z.array(usageRow) }) } },
       handle: ({ query }) => {
-        const rows = requests.usage(query.by, query.since ?? clock.nowMs() - 30 * DAY_MS);
+        const rows = requests.usage(query.by, query.since ?? clock.nowMs() - 30 * DAY_MS, query.until);
         return { status: 200, body: { rows: rows.map(usageJson) } };
       },
     }),
   ];
 }
 
-function usageJson({ name, requests, inputTokens, outputTokens, costNanoUsd }: UsageRow): object {
+function usageJson({ name, names, requests, inputTokens, outputTokens, costNanoUsd }: UsageRow): object {
   return {
-    ...{ name, requests, input_tokens: inputTokens, output_tokens: outputTokens },
+    ...{ name, names, requests, input_tokens: inputTokens, output_tokens: outputTokens },
     cost_usd: formatUsd(costNanoUsd),
   };
 }

@@ -130,7 +130,8 @@ export function withAttributes(host: Host, hooks: Reserving): PluginHooks {
 
 function budgetsOf({ ledger }: Host, principal: Principal): readonly BudgetState[] | null {
   try {
-    return quotasOf(principal).map((quota) => {
+    const limiting = quotasOf(principal).filter((_quota, i) => principal.budgets[i]?.isSoftOnly !== true);
+    return limiting.map((quota) => {
       const { spent, reserved } = ledger.balance(quota);
       return { spent: spent + reserved, limit: quota.limit };
     });

@@ -1,26 +1,18 @@
 // What a call needs of the ledger: a principal's budgets and the rules' statements as quotas, each with the most it can use.
-import type {
-  Budget,
-  BudgetWindow,
-  CostBound,
-  Decision,
-  Need,
-  Outcome,
-  Principal,
-  Quota,
-  RuleQuota,
+import {
+  type Budget,
+  budgetQuota,
+  type CostBound,
+  type Decision,
+  type Need,
+  type Outcome,
+  type Principal,
+  type Quota,
+  type RuleQuota,
 } from "../../src/plugin.ts";
 
 /** The most the ledger counts at once, about $9 million: a caller may ask for 10^12 answers, and a provider claim them. */
 const MOST = Number.MAX_SAFE_INTEGER;
-
-const ADJECTIVES: Readonly<Record<BudgetWindow, string>> = {
-  day: "daily",
-  week: "weekly",
-  month: "monthly",
-  year: "yearly",
-  total: "total",
-};
 
 /** A bound of a target that is priced. */
 export type PricedBound = CostBound & { readonly costNanoUsd: number };
@@ -33,6 +25,8 @@ export function isPriced(bound: CostBound): bound is PricedBound {
 /** A principal is one object per key and version, so its quotas are worked out once. */
 const known = new WeakMap<Principal, readonly Quota[]>();
 
+const budgetByQuota = new WeakMap<Quota, Budget>();
+
 /** One quota per budget, in the principal's order. The same array for the same principal. */
 export function quotasOf(principal: Principal): readonly Quota[] {
   let quotas = known.get(principal);
@@ -41,6 +35,11 @@ export function quotasOf(principal: Principal): readonly Quota[] {
     known.set(principal, quotas);
   }
   return quotas;
+}
+
+/** The budget that an account's quota counts; null for another's. */
+export function budgetOf(quota: Quota): Budget | null {
+  return budgetByQuota.get(quota) ?? null;
 }
 
 /** True for a `limit` or `budget` statement's quota, false for a principal's budget. */
@@ -107,11 +106,7 @@ function actualOf({ unit }: Quota, { usage, costNanoUsd }: Outcome): number {
 }
 
 function toQuota(budget: Budget): Quota {
-  return Object.freeze({
-    id: `budget:${budget.id}`,
-    label: `${budget.scope} ${budget.subject.alias}'s ${ADJECTIVES[budget.window]} budget`,
-    unit: "nano-usd",
-    limit: budget.limitNanoUsd,
-    window: budget.window,
-  });
+  const quota = budgetQuota(budget);
+  budgetByQuota.set(quota, budget);
+  return quota;
 }

@@ -48,6 +48,7 @@ function addDecision(fields: AccessFields, entry: AccessRecord): void {
   if (entry.ruleIds.length > 0) fields.rules = entry.ruleIds;
   if (entry.shadowIds.length > 0) fields.shadow_rules = entry.shadowIds;
   if (entry.warningIds.length > 0) fields.warnings = entry.warningIds;
+  if (entry.refusedById !== undefined) fields.refused_by = entry.refusedById;
   if (entry.unknown.length > 0) fields.unknown = entry.unknown;
   if (entry.generation > 0) fields.generation = entry.generation;
 }

@@ -51,6 +51,7 @@ interface Hits {
   live: number;
   shadow: number;
   warn: number;
+  refused: number;
 }
 
 /** What has been counted since the start. */
@@ -68,6 +69,8 @@ export class Counters {
     for (const id of entry.ruleIds) this.#hitsOf(id).live += 1;
     for (const id of entry.shadowIds) this.#hitsOf(id).shadow += 1;
     for (const id of entry.warningIds) this.#hitsOf(id).warn += 1;
+    if (entry.countedIds !== undefined) for (const id of entry.countedIds) this.#hitsOf(id).live += 1;
+    if (entry.refusedById !== undefined) this.#hitsOf(entry.refusedById).refused += 1;
   }
 
   #addTo(series: Series, { status, decision, usage, costNanoUsd }: AccessRecord): void {
@@ -114,7 +117,7 @@ export class Counters {
     let hits = this.#rules.get(id);
     if (hits === undefined) {
       if (this.#rules.size >= RULES_MAX && id !== OTHER) return this.#hitsOf(OTHER);
-      hits = { live: 0, shadow: 0, warn: 0 };
+      hits = { live: 0, shadow: 0, warn: 0, refused: 0 };
       this.#rules.set(id, hits);
     }
     return hits;
@@ -179,7 +182,7 @@ export class Counters {
   }
 
   #hits(): MetricSample[] {
-    const kinds = ["live", "shadow", "warn"] as const;
+    const kinds = ["live", "shadow", "warn", "refused"] as const;
     return [...this.#rules].flatMap(([rule, hits]) =>
       kinds.filter((kind) => hits[kind] > 0).map((kind) => ({ labels: { rule, kind }, value: hits[kind] })),
     );

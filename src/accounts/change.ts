@@ -107,7 +107,9 @@ function assertRight(kind: AccountKind, field: string, right: FieldRight, { stan
   if (isNew && (right === "owner" || right === "team")) return;
   if (right === "routes") throw new AccountError("not_permitted", ROUTES_REFUSAL, { field });
   if (right === "management") {
-    throw new AccountError("not_permitted", "Only proxy admins can set `key_type` to management on a key.", { field });
+    throw new AccountError("not_permitted", "Only proxy admins can set `key_type` to management on a key.", {
+      field: "keyType",
+    });
   }
   const message = `Only ${whoMay(kind, right)} can change \`${wireName(field)}\` on ${aKind(kind)}`;
   throw new AccountError("not_permitted", message, { field });

@@ -1,4 +1,5 @@
 // What a field of an account object can hold: how it is read, compared, and when one value is no wider than another.
+import { parseBudgetWindow } from "../budget-window.ts";
 import { formatUsd, parseUsd } from "../money.ts";
 import type { Json } from "../store/directory.ts";
 import { routesAreWithin } from "./routes.ts";
@@ -24,6 +25,8 @@ const TEXT_MAX = 1_024;
 const NAME_MAX = 256;
 const LIST_MAX = 1_000;
 const JSON_MAX = 64 * 1_024;
+/** As rules/quota-clause.ts has it. */
+const MODEL_WINDOW_MS = { least: 60_000, most: 366 * 86_400_000 };
 
 const equal = (a: Json, b: Json): boolean => sorted(a) === sorted(b);
 /** Fields that restrict nothing by a measure: what was set from above stays as it is. */
@@ -171,11 +174,11 @@ export const budgets: FieldType = {
   },
 };
 
-/** A budget by model. */
+/** A budget by model: on a period, or on a length that the rule language's `budget` takes. */
 export const budgetByModel: FieldType = byModel({
   canonical: sorted,
   isWithin: (value, bound) => bound === null || (value !== null && withinBudget(value as Budget, bound as Budget)),
-  read: (value) => (isEmpty(value) ? null : budget(value)),
+  read: (value) => (isEmpty(value) ? null : modelBudget(value)),
 });
 
 type Budget = { readonly limitUsd: string; readonly window: string };
@@ -301,11 +304,19 @@ function isIpv6(written: string): boolean {
   return Number(bits) <= 128 && URL.canParse(`http://[${address}]/`);
 }
 
-function budget(value: unknown): Json {
+function modelBudget(value: unknown): Json {
+  const read = budget(value);
+  const window = parseBudgetWindow(read.window);
+  if (window === null || typeof window === "string") return read;
+  if (window.durationMs >= MODEL_WINDOW_MS.least && window.durationMs <= MODEL_WINDOW_MS.most) return read;
+  throw new TypeError("must have a window from 1m to 366d");
+}
+
+function budget(value: unknown): Budget {
   const { limitUsd, window, ...more } = (value ?? {}) as Record<string, unknown>;
   if (Object.keys(more).length > 0) throw new TypeError(`has an unknown part \`${Object.keys(more)[0]}\``);
   const period = window ?? "total";
-  if (typeof period !== "string" || !/^(?:day|week|month|year|total|[1-9]\d{0,5}[smhd])$/.test(period)) {
+  if (typeof period !== "string" || parseBudgetWindow(period) === null) {
     throw new TypeError("must have a window: day, week, month, year, total or a length such as 30d");
   }
   return { limitUsd: money(limitUsd), window: period };

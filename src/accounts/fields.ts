@@ -106,6 +106,7 @@ export const FIELDS: Readonly<Record<AccountKind, Readonly<Record<string, FieldS
     ...LIMITS,
     ...BUDGETS,
     ...SUSPENDABLE,
+    email: plain(text, "profile"),
     role: unset(
       plain(choice(["internal_user", "internal_user_viewer", "proxy_admin", "proxy_admin_viewer"]), "roles"),
       "internal_user",

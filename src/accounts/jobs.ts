@@ -37,8 +37,21 @@ export interface CallWish {
   readonly idleMs: number;
 }
 
+/** Whose key makes a call: it has been authenticated for it, and is the team's. */
+export interface CallMaker {
+  readonly keyId: string;
+  readonly teamId: string;
+}
+
+/** How a job of one call ends. */
+export interface AloneEnding {
+  readonly status: "completed" | "failed";
+  readonly keyId: string;
+}
+
 /** What a call that has begun holds; for `endCall`. */
 export interface CallHold {
+  readonly jobId: string;
   readonly mode: BudgetMode;
   readonly hold: number;
 }
@@ -88,15 +101,14 @@ export class Jobs {
     const atMs = this.#nowMs();
     const job = { id: randomUUID(), teamId, keyId, type, mode, metadata, atMs, expiresMs: atMs + idleMs };
     const wish = { ...job, hold: mode === "job_based" ? MICRO_CREDITS : 0 };
-    const opened = (await this.#store.openJob(wish)) ?? (await this.#openOnceExpired(wish));
+    const opened = await this.#tryToOpen(wish);
     if (opened === null) throw exhausted();
     return opened;
   }
 
   /** @throws AccountError `not_found`; `not_permitted` for another team's */
   async get(actor: Actor, jobId: string): Promise<Job> {
-    const job = await this.#store.job(jobId);
-    if (job === null) throw noSuchJob();
+    const job = await this.#existing(jobId);
     const { keyTeamId, role } = await this.#accounts.caller(actor);
     if (keyTeamId !== job.teamId && role !== "admin" && role !== "viewer") throw notOfTeam();
     return job;
@@ -132,19 +144,37 @@ export class Jobs {
    * A call of a job begins.
    * @throws AccountError `not_found`, `not_permitted`, `job_ended`, `credits_exhausted`
    */
-  async beginCall(actor: Actor, jobId: string, { mostOf, idleMs }: CallWish): Promise<CallHold> {
-    const { mode } = await this.#own(actor, jobId);
-    const hold = mostOf(mode);
+  async beginCall({ teamId }: CallMaker, jobId: string, { mostOf, idleMs }: CallWish): Promise<CallHold> {
+    const job = await this.#existing(jobId);
+    if (job.teamId !== teamId) throw notOfTeam();
+    const hold = mostOf(job.mode);
     const atMs = this.#nowMs();
     const begun = await this.#store.beginCall(jobId, { hold, atMs, expiresMs: atMs + idleMs });
     if (begun === "no_credits") throw exhausted();
-    if (begun === "ended") throw jobEnded(await this.get(actor, jobId));
-    return { mode, hold };
+    if (begun === "ended") throw jobEnded(await this.#existing(jobId));
+    return { jobId, mode: job.mode, hold };
   }
 
-  /** It has ended. */
-  async endCall(jobId: string, end: Omit<CallEnd, "atMs">): Promise<void> {
-    await this.#store.endCall(jobId, { ...end, atMs: this.#nowMs() });
+  /**
+   * A call begins that is a job of its own; `endCall` has to be told how the job ends.
+   * @throws AccountError `credits_exhausted`
+   */
+  async beginAlone(maker: CallMaker, mode: BudgetMode, { mostOf, idleMs }: CallWish): Promise<CallHold> {
+    const [jobId, atMs] = [randomUUID(), this.#nowMs()];
+    const hold = mode === "job_based" ? MICRO_CREDITS : mostOf(mode);
+    const job = { id: jobId, ...maker, type: "direct", mode, metadata: {}, atMs, expiresMs: atMs + idleMs };
+    if ((await this.#tryToOpen({ ...job, hold, begun: true })) === null) throw exhausted();
+    return { jobId, mode, hold };
+  }
+
+  /** It has ended. @param andJob how its job ends with it */
+  async endCall({ jobId, hold }: CallHold, end: Omit<CallEnd, "atMs" | "hold">, andJob?: AloneEnding): Promise<void> {
+    const atMs = this.#nowMs();
+    const ending = andJob && {
+      ...{ status: andJob.status, metadata: {}, error: null, actor: `key:${andJob.keyId}`, atMs },
+      reason: `a call outside of a job ${andJob.status}`,
+    };
+    await this.#store.endCall(jobId, { ...end, hold, atMs }, ending);
   }
 
   /** Ends what was left open for too long. Tells how many that were. */
@@ -153,8 +183,15 @@ export class Jobs {
   }
 
   /** What expired jobs hold is free, though nobody has looked at them yet. */
-  async #openOnceExpired(wish: Parameters<CreditStore["openJob"]>[0]): Promise<Job | null> {
-    return (await this.expire()) === 0 ? null : this.#store.openJob(wish);
+  async #tryToOpen(wish: Parameters<CreditStore["openJob"]>[0]): Promise<Job | null> {
+    const opened = await this.#store.openJob(wish);
+    return opened === null && (await this.expire()) > 0 ? this.#store.openJob(wish) : opened;
+  }
+
+  async #existing(jobId: string): Promise<Job> {
+    const job = await this.#store.job(jobId);
+    if (job === null) throw new AccountError("not_found", "There is no such job");
+    return job;
   }
 
   /** Jobs are for keys: the admin key has no team. */
@@ -185,10 +222,6 @@ export function notOfTeam(): AccountError {
 
 function exhausted(): AccountError {
   return new AccountError("credits_exhausted", "The team has not enough credits left");
-}
-
-function noSuchJob(): AccountError {
-  return new AccountError("not_found", "There is no such job");
 }
 
 function jobEnded({ status, error }: Job): AccountError {

@@ -27,7 +27,7 @@ export interface KeysOptions {
 /** Longest grace period: 30 days. */
 const GRACE_MS_MAX = 30 * 86_400_000;
 
-/** Operations on keys that know of secrets. A key is named by its id, its alias or its secret. */
+/** Operations on keys that know of secrets. A key is named by its id, its alias, its secret or the secret's hash. */
 export class Keys {
   readonly #accounts: Accounts;
   readonly #pepper: Buffer;
@@ -94,8 +94,11 @@ export class Keys {
     });
   }
 
-  /** The id of the key that has this secret, current or in its grace period; any other text as it is. */
+  /** The id of the key that has this secret or its hash, current or in its grace period; any other text as it is. */
   async idOf(name: string): Promise<string> {
+    if (/^[0-9a-f]{64}$/.test(name)) {
+      return (await this.#accounts.directory.findBySecret(Buffer.from(name, "hex")))?.id ?? name;
+    }
     if (!looksLikeKey(name)) return name;
     const key = await this.#accounts.directory.findBySecret(hashKey(name, this.#pepper));
     if (key === null) throw notFound("key");

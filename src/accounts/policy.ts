@@ -5,8 +5,8 @@ import type { Fields, Json } from "../store/directory.ts";
 export interface PolicyContext {
   /** Models by access group; a name that is not there is no group. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
-  /** Budgets on a length of time (`30d`), with their ids. */
-  readonly lengthBudgets: readonly { readonly id: string; readonly limitUsd: string; readonly window: string }[];
+  /** How often what was spent was forgotten: counters of money have it in their names. */
+  readonly spendEpoch: number;
 }
 
 /** A budget for one model. */
@@ -24,7 +24,7 @@ export function groupsIn(fields: Fields): readonly string[] {
  * The rules that these fields come to; null for none. Each statement is named, `account-…`, so that its counter stays
  * the same when its amount changes. They only narrow: two lists of models must both have a model.
  */
-export function policyText(fields: Fields, { groups, lengthBudgets }: PolicyContext): string | null {
+export function policyText(fields: Fields, { groups, spendEpoch }: PolicyContext): string | null {
   const models = names(fields.models);
   const lines = [
     models.length === 0 ? [] : modelsLine(expand(models, groups), "account-models"),
@@ -32,11 +32,15 @@ export function policyText(fields: Fields, { groups, lengthBudgets }: PolicyCont
     ipLine(names(fields.ipRanges)),
     limitLines(fields),
     Object.entries(map<ModelBudget>(fields.modelBudgets)).flatMap(([model, { limitUsd, window }]) =>
-      counting(`budget $${limitUsd} per ${window}`, nameFor("account-budget", model), model),
+      counting(`budget $${limitUsd} per ${window}`, nameFor(modelBudgetName(spendEpoch), model), model),
     ),
-    lengthBudgets.map(({ id, limitUsd, window }) => counting(`budget $${limitUsd} per ${window}`, `account-${id}`)),
   ].flat();
   return lines.length === 0 ? null : `${lines.join("\n")}\n`;
+}
+
+/** How the names of the counters of budgets by model begin. */
+export function modelBudgetName(spendEpoch: number): string {
+  return spendEpoch === 0 ? "account-budget" : `account-budget${spendEpoch}`;
 }
 
 function groupsLine(wanted: readonly string[], groups: ReadonlyMap<string, readonly string[]>): readonly string[] {

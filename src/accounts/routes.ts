@@ -13,10 +13,10 @@ export type KeyType = keyof typeof KEY_TYPES;
 
 /** Groups of routes. */
 export const ROUTE_GROUPS: Readonly<Record<string, readonly string[]>> = Object.freeze({
-  llm_api_routes: ["/v1/*", "/v1beta/*", "/api/jobs/*"],
+  llm_api_routes: ["/v1/*", "/v1beta/*", "/api/jobs/*", "/-/limits"],
   info_routes: [
     ...["/v1/models", "/key/info", "/key/list", "/team/info", "/team/list", "/user/info", "/organization/info"],
-    ...["/model/info", "/spend/logs", "/api/teams/verify", "/api/credits/balance"],
+    ...["/model/info", "/spend/logs", "/api/teams/verify", "/api/credits/balance", "/-/limits"],
   ],
   management_routes: [
     "/key/*",

@@ -1,4 +1,5 @@
 // The routes that show the API's own document.
+import { z } from "zod";
 import { openApiDocument } from "./openapi.ts";
 import { PAGE_HEADERS, referencePage } from "./reference-page.ts";
 import { type ApiRoute, type RouteSet, route } from "./route.ts";
@@ -11,7 +12,7 @@ export function documentRoutes(all: () => readonly RouteSet[], version: string):
     route({
       ...{ method: "GET", path: "/openapi.json", operationId: "openApi", access: "open" },
       summary: "The OpenAPI 3.1 document of this API",
-      replies: { 200: { description: "The document." } },
+      replies: { 200: { description: "The document.", schema: z.record(z.string(), z.unknown()) } },
       handle: () => ({ status: 200, body: document() }),
     }),
     route({

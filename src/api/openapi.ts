@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { PROBLEM_JSON } from "./problem.ts";
 import type { Access, ApiRoute, ReplySpec, RouteSet } from "./route.ts";
+import { hoistSchemas } from "./shared-schemas.ts";
 
 /** An OpenAPI 3.1 document, as JSON. */
 export type OpenApiDocument = {
@@ -42,6 +43,7 @@ export function openApiDocument(sets: readonly RouteSet[], version: string): Ope
       paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(route, set) };
     }
   }
+  const { part, schemas } = hoistSchemas(paths);
   return {
     openapi: "3.1.0",
     info: {
@@ -52,8 +54,8 @@ export function openApiDocument(sets: readonly RouteSet[], version: string): Ope
     },
     servers: [{ url: "/" }],
     tags: sets.map(({ tag, description }) => ({ name: tag, description })),
-    components: { securitySchemes: SCHEMES },
-    paths,
+    components: { securitySchemes: SCHEMES, schemas },
+    paths: part,
   };
 }
 

@@ -8,12 +8,15 @@ import { usage } from "./options.ts";
 import type { Subcommand } from "./subcommands.ts";
 import { renderTable } from "./table.ts";
 
-/** `show`, `set`, `delete` of a kind, under the name of its command. */
+/** `show`, `set`, `delete` of a kind, under the name of its command; of what has budgets `reset-spend` too. */
 export function objectSubcommands(command: string, kind: AccountKind): Readonly<Record<string, Subcommand>> {
   return {
     show: (argv, io) => show(`${command} show`, kind, argv, io),
     set: (argv, io) => set(`${command} set`, kind, argv, io),
     delete: (argv, io) => remove(`${command} delete`, kind, argv, io),
+    ...(kind === "group"
+      ? {}
+      : { "reset-spend": (argv: readonly string[], io: Io) => resetSpend(`${command} reset-spend`, kind, argv, io) }),
   };
 }
 
@@ -93,6 +96,23 @@ async function remove(command: string, kind: AccountKind, argv: readonly string[
   });
   if (values.json) io.stdout.write(`${JSON.stringify({ id, deleted: true })}\n`);
   else io.stderr.write(`${NOUNS[kind]} ${alias} (${id}) is deleted\n`);
+  return 0;
+}
+
+async function resetSpend(
+  command: string,
+  kind: Exclude<AccountKind, "group">,
+  argv: readonly string[],
+  io: Io,
+): Promise<number> {
+  const { values, positionals, place } = parseDeskOptions(argv, { command, options: {}, positionals: ["ID|ALIAS"] });
+  const { id, alias } = await withDesk(io, place, async (desk) => {
+    const object = await named(desk, kind, positionals[0] ?? "");
+    await desk.resetSpend(kind, object.id);
+    return object;
+  });
+  if (values.json) io.stdout.write(`${JSON.stringify({ id, reset: true })}\n`);
+  else io.stderr.write(`the budgets of ${NOUNS[kind]} ${alias} begin anew; \`tollgate audit\` has what was spent\n`);
   return 0;
 }
 

@@ -54,6 +54,10 @@ export const FIELD_OPTIONS: Readonly<Record<string, FieldOption>> = {
   description: one("description", "TEXT", "what it is for", (text) => text),
   models: list("models", "MODEL,…", "models, patterns or access groups that it may use"),
   "access-groups": list("accessGroups", "NAME,…", "access groups whose models it may use"),
+  "model-alias": {
+    ...byModel("modelAliases", "MODEL", "a name that stands for a model", (text) => text),
+    value: "NAME=MODEL",
+  },
   "rpm-limit": one("rpmLimit", "N", "most requests a minute", readCount),
   "tpm-limit": one("tpmLimit", "N", "most tokens a minute", readCount),
   "max-parallel": one("maxParallelRequests", "N", "most requests at a time", readCount),
@@ -69,6 +73,7 @@ export const FIELD_OPTIONS: Readonly<Record<string, FieldOption>> = {
   "ip-range": list("ipRanges", "RANGE,…", "addresses that it may be used from"),
   tag: list("tags", "NAME", "a tag that rules can ask for"),
   role: list("roles", "NAME", "a role that rules can ask for"),
+  email: one("email", "ADDRESS", "the user's address", (text) => text),
   "user-role": one(
     "role",
     "ROLE",

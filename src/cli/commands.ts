@@ -21,6 +21,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "jobs", load: async () => (await import("./jobs.ts")).jobs },
   { name: "audit", load: async () => (await import("./audit.ts")).audit },
   { name: "usage", load: async () => (await import("./usage.ts")).usage },
+  { name: "limits", load: async () => (await import("./limits.ts")).limits },
   { name: "ledger", load: async () => (await import("./ledger.ts")).ledger },
   { name: "config", load: async () => (await import("./config.ts")).config },
   { name: "test", load: async () => (await import("./test.ts")).test },

@@ -3,6 +3,7 @@ import type { Submitted } from "../accounts/change.ts";
 import { AccountError } from "../accounts/errors.ts";
 import { FIELDS, wireName } from "../accounts/fields.ts";
 import { SetupError } from "../errors.ts";
+import type { LimitedKind, LimitsJson } from "../limits.ts";
 import type { AccountKind, AuditQuery, Page } from "../store/directory.ts";
 import type { RuleScope, UsageGroup, UsageRow } from "../store/store.ts";
 import { suggest } from "../suggest.ts";
@@ -73,7 +74,10 @@ export interface Desk {
   setMember(kind: "team" | "org", name: string, user: string, role: "admin" | "user"): Promise<ShownMember>;
   removeMember(kind: "team" | "org", name: string, user: string): Promise<void>;
   audit(query: AuditQuery): Promise<readonly ShownEntry[]>;
-  usage(group: UsageGroup, sinceMs: number): Promise<readonly UsageRow[]>;
+  usage(groups: readonly UsageGroup[], sinceMs: number, untilMs: number | null): Promise<readonly UsageRow[]>;
+  resetSpend(kind: Exclude<AccountKind, "group">, name: string): Promise<void>;
+  /** Every budget and limit of the object of that id, and what is left of each. */
+  limits(kind: LimitedKind, id: string): Promise<LimitsJson>;
   /** Checks rules before they are kept, and says what they come to: `3 rules`. @throws SetupError 2 with the report */
   checkRules(scope: RuleScope, alias: string, text: string): Promise<string>;
 }

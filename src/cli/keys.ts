@@ -1,6 +1,7 @@
 // `tollgate keys`: makes, lists, changes, rotates and switches virtual keys, and keeps rules on them.
 
 import { AccountError } from "../accounts/errors.ts";
+import { budgetWindowText } from "../budget-window.ts";
 import type { Key } from "../client/types.ts";
 import { systemClock } from "../clock.ts";
 import { SetupError } from "../errors.ts";
@@ -34,6 +35,7 @@ Usage:
   tollgate keys set ID|ALIAS [options]          change those fields; --clear NAME takes one back to its default
   tollgate keys rotate ID|ALIAS [--grace WHEN]  a new secret, shown this once; the old one works that much longer
   tollgate keys delete ID|ALIAS                 refuse it for good and free its alias
+  tollgate keys reset-spend ID|ALIAS            forget what was spent of its budgets
   tollgate keys rules ID|ALIAS                  show the rules that are kept on it
   tollgate keys rules ID|ALIAS --set FILE       keep these instead, once they are checked; - is standard input
   tollgate keys rules ID|ALIAS --clear          keep none
@@ -172,7 +174,8 @@ function readOwn(command: string, values: OptionValues<typeof CREATE>, place: Pl
     roles: (values.role ?? []).map((role) => readName(command, "--role", role)),
     tags: (values.tag ?? []).map((tag) => readName(command, "--tag", tag)),
     expiresMs,
-    budgets: budget === null ? null : [{ limitUsd: formatUsd(budget.limitNanoUsd), window: budget.window }],
+    budgets:
+      budget === null ? null : [{ limitUsd: formatUsd(budget.limitNanoUsd), window: budgetWindowText(budget.window) }],
     rules: values.rules === undefined ? null : readRuleText(command, values.rules, place, io),
     serviceAccount: values["service-account"] === true,
   };

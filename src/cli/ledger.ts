@@ -1,40 +1,53 @@
-// `tollgate ledger recovered`: what was charged because a gateway died.
+// `tollgate ledger`: what was charged because a gateway died, and the way to take it back.
 import { systemClock } from "../clock.ts";
-import { formatUsd } from "../money.ts";
-import type { Recovery } from "../store/store.ts";
+import { SetupError } from "../errors.ts";
+import { recoveryJson, reversalJson } from "../recovery-json.ts";
+import type { Recovery, Reversal } from "../store/store.ts";
 import type { Command, Io } from "./command.ts";
-import { parseOptions } from "./options.ts";
+import { parseOptions, usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
 import { renderTable } from "./table.ts";
 import { amountText, momentJson, readMoment } from "./values.ts";
 import { withStore } from "./with-store.ts";
 
 const SINCE = "30d";
+const REASON_LENGTH_MAX = 500;
+/** Who reverses, in the audit log. */
+const LOCAL = "local";
 
 const HELP = `
-Shows what was charged as unaccounted because a gateway died: what its requests had in reserve, which the provider may
-have billed. It counts against the quota and is in no row of \`tollgate usage\`. Works beside a running gateway. A process
-that was only stopped for long, and goes on, takes its charge back as its requests end.
+Shows what was charged as unaccounted because a gateway died, and takes it back: what its requests had in reserve, which
+the provider may have billed. It counts against the quota and is in no row of \`tollgate usage\`. Works beside a running
+gateway. A process that was only stopped for long, and goes on, takes its charge back as its requests end.
 
 Usage:
   tollgate ledger recovered [--since WHEN] [--json]
+  tollgate ledger reverse ID|--all [--reason TEXT] [--json]
+
+recovered shows, with --json, the requests that were in flight when the process last told of them, up to a second before
+it died: \`tollgate explain REQUEST\` knows those that had ended. reverse takes off what is still charged, once, however
+often it is asked; what was spent comes free at the next request, and the audit log says who did it.
 
 Options:
   --since WHEN        a duration (7d, 12h) or a date (2026-11-01, 00:00 UTC); default: ${SINCE}
-  --json              JSON on stdout: {"rows":[{"at","process","pid","quota","window","unit","amount"}]}
+  --all               everything that is still charged
+  --reason TEXT       why, for the audit log
+  --json              JSON on stdout: {"rows":[{"id","at","process","pid","quota","window","unit","amount","open",
+                      "in_flight","reversed"}]}; of reverse {"rows":[{"id","quota","window","unit","taken_off"}]}
   --config FILE       the config file (default: tollgate.yaml here, else the defaults)
 
 Money is in US dollars, as decimal text: nothing is rounded.
 
 Examples:
   tollgate ledger recovered --since 7d
+  tollgate ledger reverse 12 --reason 'not on the invoice'
 `;
 
 export const ledger: Command = {
   name: "ledger",
-  summary: "what was charged because a gateway died",
+  summary: "what was charged because a gateway died, and taking it back",
   help: HELP.trimStart(),
-  run: async (argv, io) => runSubcommand("ledger", { recovered }, argv, io),
+  run: async (argv, io) => runSubcommand("ledger", { recovered, reverse }, argv, io),
 };
 
 async function recovered(argv: readonly string[], io: Io): Promise<number> {
@@ -42,22 +55,51 @@ async function recovered(argv: readonly string[], io: Io): Promise<number> {
   const { values } = parseOptions(argv, { command, options: { since: { type: "string" } } });
   const sinceMs = readMoment(command, "--since", values.since ?? SINCE, systemClock.nowMs(), -1);
   const rows = await withStore(io, values.config, (store) => store.ledger.recoveries(sinceMs));
-  if (values.json) io.stdout.write(`${JSON.stringify({ rows: rows.map(rowJson) })}\n`);
+  if (values.json) io.stdout.write(`${JSON.stringify({ rows: rows.map(recoveryJson) })}\n`);
   else if (rows.length > 0) io.stdout.write(table(rows));
   else io.stderr.write(`nothing was charged for a dead process since ${momentJson(sinceMs)?.slice(0, 16)}Z\n`);
   return 0;
 }
 
-function rowJson({ atMs, process, pid, quota, window, unit, amount }: Recovery): object {
-  const isMoney = unit === "nano-usd";
-  const [shownUnit, shown] = isMoney ? ["usd", formatUsd(amount)] : [unit, String(amount)];
-  return { at: momentJson(atMs), process, pid, quota, window, unit: shownUnit, amount: shown };
+async function reverse(argv: readonly string[], io: Io): Promise<number> {
+  const command = "ledger reverse";
+  const options = { all: { type: "boolean" }, reason: { type: "string" } } as const;
+  const wantsAll = argv.includes("--all");
+  const { values, positionals } = parseOptions(argv, { command, options, positionals: wantsAll ? [] : ["ID"] });
+  const which = wantsAll ? "all" : readId(command, positionals[0] ?? "");
+  const reason = values.reason === undefined ? null : readReason(command, values.reason);
+  const done = await withStore(io, values.config, (store) => store.ledger.reverse(which, { actor: LOCAL, reason }));
+  if (done === null) throw new SetupError(`nothing with the id ${which}: \`tollgate ledger recovered\` shows all`, 1);
+  if (values.json) io.stdout.write(`${JSON.stringify({ rows: done.map(reversalJson) })}\n`);
+  else if (done.length === 0) io.stderr.write("nothing is charged for a dead process\n");
+  else for (const each of done) io.stderr.write(`${reversalText(each)}\n`);
+  return 0;
+}
+
+function readId(command: string, text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw usage(command, `not an id: \`${text}\` (\`tollgate ledger recovered\` shows them)`);
+}
+
+function readReason(command: string, text: string): string {
+  if (text.length <= REASON_LENGTH_MAX && !/\p{Cc}/u.test(text)) return text;
+  throw usage(command, `--reason takes up to ${REASON_LENGTH_MAX} printable characters`);
+}
+
+function reversalText({ recovery: { id, quota, window, unit, reversed }, amount }: Reversal): string {
+  if (amount > 0n) return `${id}: ${amountText({ unit, amount })} is taken off ${quota} in ${window}`;
+  const why = reversed === null ? "the process has taken it back itself" : `reversed ${momentJson(reversed.atMs)}`;
+  return `${id}: nothing is charged any more: ${why}`;
 }
 
 function table(rows: readonly Recovery[]): string {
   const titles = ["AT", "PID", "QUOTA", "WINDOW"].map((title) => ({ title, align: "left" as const }));
+  const amounts = ["CHARGED", "STILL CHARGED"].map((title) => ({ title, align: "right" as const }));
   return renderTable(
-    [...titles, { title: "CHARGED", align: "right" }],
-    rows.map((row) => [momentJson(row.atMs) ?? "", String(row.pid), row.quota, row.window, amountText(row)]),
+    [{ title: "ID", align: "right" }, ...titles, ...amounts],
+    rows.map((row) => [
+      ...[String(row.id), momentJson(row.atMs) ?? "", String(row.pid), row.quota, row.window],
+      ...[amountText(row), row.open === 0n ? "" : amountText({ unit: row.unit, amount: row.open })],
+    ]),
   );
 }

@@ -5,12 +5,14 @@ import type { Keys, MadeKey } from "../accounts/keys.ts";
 import { objectJson } from "../accounts/object-json.ts";
 import type { Accounts } from "../accounts/service.ts";
 import type { Config } from "../config/model.ts";
+import type { LimitedKind, LimitsJson } from "../limits.ts";
 import { momentJson } from "../moment.ts";
 import type { AccountKind, AccountObject, AuditQuery, Membership, Page } from "../store/directory.ts";
 import type { RuleScope, Store, UsageGroup, UsageRow } from "../store/store.ts";
 import { keysOf, LOCAL, withAccounts } from "./account-service.ts";
 import type { Io } from "./command.ts";
 import type { Desk, DeskQuery, Place, Shown, ShownEntry, ShownMember, ShownSecret } from "./desk.ts";
+import { localLimits } from "./local-limits.ts";
 import { ruleChecker } from "./rule-checker.ts";
 
 /** Runs `work` on the database. @throws SetupError 78 when it cannot be opened, AccountError */
@@ -90,8 +92,16 @@ class LocalDesk implements Desk {
     return (await this.#accounts.audit(LOCAL, query)).map((entry) => auditJson(entry) as ShownEntry);
   }
 
-  async usage(group: UsageGroup, sinceMs: number): Promise<readonly UsageRow[]> {
-    return this.#options.store.requests.usage(group, sinceMs);
+  async usage(groups: readonly UsageGroup[], sinceMs: number, untilMs: number | null): Promise<readonly UsageRow[]> {
+    return this.#options.store.requests.usage(groups, sinceMs, untilMs);
+  }
+
+  async resetSpend(kind: Exclude<AccountKind, "group">, name: string): Promise<void> {
+    await this.#accounts.resetSpend(LOCAL, kind, name);
+  }
+
+  limits(kind: LimitedKind, id: string): Promise<LimitsJson> {
+    return localLimits(kind, id, this.#options);
   }
 
   async checkRules(scope: RuleScope, alias: string, text: string): Promise<string> {

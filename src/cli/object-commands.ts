@@ -60,7 +60,7 @@ Usage:
   tollgate ${name} show ID|ALIAS
   tollgate ${name} set ID|ALIAS [options]       change those fields; --clear NAME takes one back to its default
   tollgate ${name} delete ID|ALIAS
-
+${kind === "group" ? "" : `  tollgate ${name} reset-spend ID|ALIAS         forget what was spent of its budgets\n`}
 Options of create and set:
 ${fieldHelp(kind)}
 

@@ -25,6 +25,7 @@ Usage:
   tollgate orgs show ID|ALIAS                  all its fields
   tollgate orgs set ID|ALIAS [options]         change those fields
   tollgate orgs delete ID|ALIAS                delete it and its teams and their keys
+  tollgate orgs reset-spend ID|ALIAS            forget what was spent of its budgets
   tollgate orgs members ID|ALIAS
   tollgate orgs add-member ID|ALIAS USER [--admin]
   tollgate orgs remove-member ID|ALIAS USER

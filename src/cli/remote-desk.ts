@@ -13,6 +13,7 @@ import {
   TollgateError,
 } from "../client/index.ts";
 import { SetupError } from "../errors.ts";
+import type { LimitedKind, LimitsJson } from "../limits.ts";
 import { momentJson } from "../moment.ts";
 import { parseUsd } from "../money.ts";
 import type { AccountKind, AuditQuery, Membership, Page } from "../store/directory.ts";
@@ -169,16 +170,24 @@ class RemoteDesk implements Desk {
     return entries;
   }
 
-  async usage(group: UsageGroup, sinceMs: number): Promise<readonly UsageRow[]> {
-    const since = momentJson(sinceMs) ?? undefined;
-    const { rows } = await this.#ask(this.#admin.usage({ by: group, since }));
+  async usage(groups: readonly UsageGroup[], sinceMs: number, untilMs: number | null): Promise<readonly UsageRow[]> {
+    const [since, until] = [sinceMs, untilMs].map((ms) => momentJson(ms) ?? undefined);
+    const { rows } = await this.#ask(this.#admin.usage({ by: groups.join(","), since, until }));
     return rows.map((row) => ({
-      name: row.name,
+      ...{ name: row.name, names: row.names },
       requests: row.requests,
       inputTokens: row.input_tokens,
       outputTokens: row.output_tokens,
       costNanoUsd: parseUsd(row.cost_usd) ?? 0n,
     }));
+  }
+
+  resetSpend(kind: Exclude<AccountKind, "group">, name: string): Promise<void> {
+    return this.#ask(this.#of(kind).resetSpend(name));
+  }
+
+  limits(kind: LimitedKind, id: string): Promise<LimitsJson> {
+    return this.#ask(this.#admin.limits({ [kind]: id }));
   }
 
   /** The gateway checks them when they are sent. */

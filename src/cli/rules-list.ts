@@ -1,6 +1,6 @@
 // `tollgate rules list`: every rule with its place and text, how often it matched and when it last did.
 import { SetupError } from "../errors.ts";
-import type { CheckedRule } from "../rules/checked.ts";
+import { type CheckedRule, isCounting } from "../rules/checked.ts";
 import { ruleText } from "../rules/explain.ts";
 import { boundRules, InlineRulesError } from "../rules/inline-bind.ts";
 import { inForce } from "../rules/interpret.ts";
@@ -19,7 +19,7 @@ import { withRequests } from "./with-store.ts";
 export const LIST_SINCE = "30d";
 
 /** The effects whose matches are recorded. */
-const COUNTED: ReadonlySet<string> = new Set(["deny", "allow", "only", "warn"]);
+const COUNTED: ReadonlySet<string> = new Set(["deny", "allow", "only", "warn", "limit", "budget"]);
 
 type Hits = ReadonlyMap<string, RuleHits>;
 
@@ -69,19 +69,24 @@ function toJson(rule: CheckedRule, hits: Hits | null): object {
     until: rule.untilDay === null ? null : formatDate(rule.untilDay),
     text: ruleText(rule),
     hits: hits === null ? null : (hit?.hits ?? 0),
+    ...(isCounting(rule) ? { refused: hits === null ? null : (hit?.refused ?? 0) } : {}),
     last_hit: momentJson(hit?.lastMs ?? null),
   };
 }
 
 function toTable(rules: readonly CheckedRule[], hits: Hits | null, nowMs: number): string {
   const left = (title: string): Column => ({ title, align: "left" });
-  const counts: Column[] = hits === null ? [] : [{ title: "HITS", align: "right" }, left("LAST HIT")];
+  const number = (title: string): Column => ({ title, align: "right" });
+  const refuses = rules.some(isCounting);
+  const counts = [number("HITS"), ...(refuses ? [number("REFUSED")] : []), left("LAST HIT")];
   const rows = rules.map((rule) => {
     const hit = hits?.get(rule.id);
-    const seen = hits === null ? [] : [String(hit?.hits ?? 0), hit === undefined ? "" : agoText(nowMs - hit.lastMs)];
-    return [whereOf(rule), rule.id === whereOf(rule) ? "" : rule.id, rule.owner ?? "", ...seen, ruleText(rule)];
+    const refused = refuses ? [isCounting(rule) ? String(hit?.refused ?? 0) : ""] : [];
+    const seen = [String(hit?.hits ?? 0), ...refused, hit === undefined ? "" : agoText(nowMs - hit.lastMs)];
+    const id = rule.id === whereOf(rule) ? "" : rule.id;
+    return [whereOf(rule), id, rule.owner ?? "", ...(hits === null ? [] : seen), ruleText(rule)];
   });
-  return renderTable([left("WHERE"), left("ID"), left("OWNER"), ...counts, left("RULE")], rows);
+  return renderTable([left("WHERE"), left("ID"), left("OWNER"), ...(hits === null ? [] : counts), left("RULE")], rows);
 }
 
 /** `3d ago`. */

@@ -1,5 +1,7 @@
 // `tollgate teams`: makes and lists teams, sets their budgets, keeps rules on them.
+
 import { AccountError } from "../accounts/errors.ts";
+import { budgetWindowText } from "../budget-window.ts";
 import type { Team } from "../client/types.ts";
 import { SetupError } from "../errors.ts";
 import { formatUsd } from "../money.ts";
@@ -28,6 +30,7 @@ Usage:
   tollgate teams show ID|ALIAS                  all its fields
   tollgate teams set ID|ALIAS [options]         change those fields
   tollgate teams delete ID|ALIAS                delete it and its keys
+  tollgate teams reset-spend ID|ALIAS           forget what was spent of its budgets
   tollgate teams members ID|ALIAS
   tollgate teams add-member ID|ALIAS USER [--admin]
   tollgate teams remove-member ID|ALIAS USER
@@ -147,7 +150,7 @@ interface BudgetField {
 }
 
 function fieldOf({ limitNanoUsd, window }: NewBudget): BudgetField {
-  return { limitUsd: formatUsd(limitNanoUsd), window };
+  return { limitUsd: formatUsd(limitNanoUsd), window: budgetWindowText(window) };
 }
 
 /** The budgets with this one in place of that of its window, or after them. */

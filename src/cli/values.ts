@@ -1,4 +1,5 @@
 // Values on the command line: names, budgets, moments; and the same as JSON.
+import { budgetWindowText } from "../budget-window.ts";
 import { parseDuration } from "../config/units.ts";
 import { formatUsd, parseUsd } from "../money.ts";
 import type { Charge, NewBudget } from "../store/store.ts";
@@ -51,13 +52,15 @@ export function readCount(command: string, option: string, text: string): number
 
 /** A budget in JSON output. */
 export function budgetJson(budget: Pick<Budget, "limitNanoUsd" | "window">): { limit_usd: string; window: string } {
-  return { limit_usd: formatUsd(budget.limitNanoUsd), window: budget.window };
+  return { limit_usd: formatUsd(budget.limitNanoUsd), window: budgetWindowText(budget.window) };
 }
 
 /** Budgets for people: `$5 per month, $100 total`. */
 export function budgetText(budgets: readonly Pick<Budget, "limitNanoUsd" | "window">[]): string {
   const texts = budgets.map(({ limitNanoUsd, window }) =>
-    window === "total" ? `$${formatUsd(limitNanoUsd)} total` : `$${formatUsd(limitNanoUsd)} per ${window}`,
+    window === "total"
+      ? `$${formatUsd(limitNanoUsd)} total`
+      : `$${formatUsd(limitNanoUsd)} per ${budgetWindowText(window)}`,
   );
   return texts.join(", ");
 }

@@ -1,7 +1,20 @@
 // The client of the admin API: accounts, audit log, usage.
 import { Keys, MadeObjects, Places, Users } from "./objects.ts";
-import { type CallOptions, type ClientOptions, Transport } from "./transport.ts";
-import type { AuditEntry, ListAuditQuery, ListAuditReply, UsageQuery, UsageReply } from "./types.ts";
+import { type CallOptions, type ClientOptions, pathOf, Transport } from "./transport.ts";
+import type {
+  AuditEntry,
+  GetLimitsQuery,
+  Limits,
+  ListAuditQuery,
+  ListAuditReply,
+  ListRecoveredQuery,
+  ListRecoveredReply,
+  Reversal,
+  ReverseAllRecoveredReply,
+  ReverseRecoveredBody,
+  UsageQuery,
+  UsageReply,
+} from "./types.ts";
 
 /** What the admin client is made with. */
 export interface AdminOptions extends ClientOptions {
@@ -47,6 +60,27 @@ export class TollgateAdmin {
       yield* page.items;
       after = page.next ?? undefined;
     } while (after !== undefined);
+  }
+
+  /** Every budget and limit of one object, and what is left of each; of the calling key where the query names none. */
+  limits(query: GetLimitsQuery, options?: CallOptions): Promise<Limits> {
+    return this.#transport.json({ method: "GET", path: "/-/limits", query: { ...query } }, options);
+  }
+
+  /** What was charged as unaccounted because a gateway died, newest first. */
+  recovered(query: ListRecoveredQuery = {}, options?: CallOptions): Promise<ListRecoveredReply> {
+    return this.#transport.json({ method: "GET", path: "/-/ledger/recovered", query: { ...query } }, options);
+  }
+
+  /** Takes off what is still charged of one, once, however often it is asked. */
+  reverseRecovered(id: number, body: ReverseRecoveredBody = {}, options?: CallOptions): Promise<Reversal> {
+    const path = pathOf("/-/ledger/recovered/{id}/reverse", { id: String(id) });
+    return this.#transport.json({ method: "POST", path, body, isRepeatable: true }, options);
+  }
+
+  /** The same of all that is still charged. */
+  reverseAllRecovered(body: ReverseRecoveredBody = {}, options?: CallOptions): Promise<ReverseAllRecoveredReply> {
+    return this.#transport.json({ method: "POST", path: "/-/ledger/recovered/reverse", body }, options);
   }
 
   /** What was used, dearest first. */

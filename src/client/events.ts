@@ -8,8 +8,8 @@ const EVENT_LENGTH_MAX = 16 * 1024 * 1024;
  * The JSON of each event until `[DONE]`. Whoever stops early ends the request.
  * @throws ServerError for an error within the stream, ConnectionError when it breaks off
  */
-export async function* eventsOf<Event>(answer: Response): AsyncGenerator<Event, void> {
-  for await (const data of dataOf(answer)) {
+export async function* eventsOf<Event>(answer: Response, signal?: AbortSignal): AsyncGenerator<Event, void> {
+  for await (const data of dataOf(answer, signal)) {
     if (data === "[DONE]") return;
     yield read<Event>(data, answer);
   }
@@ -30,10 +30,10 @@ function read<Event>(data: string, { status, headers }: Response): Event {
 }
 
 /** The `data` of each event: WHATWG HTML, 9.2.6, of which only `data` and blank lines matter here. */
-async function* dataOf({ body }: Response): AsyncGenerator<string, void> {
+async function* dataOf({ body }: Response, signal: AbortSignal | undefined): AsyncGenerator<string, void> {
   if (body === null) return;
   let [rest, data]: [string, string | null] = ["", null];
-  for await (const text of textOf(body)) {
+  for await (const text of textOf(body, signal)) {
     const lines = (rest + text).split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop() ?? "";
     if (rest.length + (data?.length ?? 0) > EVENT_LENGTH_MAX) throw new UnexpectedAnswerError("an event is too long");
@@ -47,13 +47,17 @@ async function* dataOf({ body }: Response): AsyncGenerator<string, void> {
   }
 }
 
-async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
+async function* textOf(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
   const reader = body.getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((error: Error) => {
-        throw error.name === "AbortError" ? error : new ConnectionError("the stream broke off", error);
+        signal?.throwIfAborted();
+        throw new ConnectionError("the stream broke off", error);
       });
       if (done) return;
       yield decoder.decode(value, { stream: true });

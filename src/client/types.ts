@@ -1,5 +1,53 @@
 // Shapes of the API, made from its OpenAPI document by `node test/client/write.ts`. Not edited by hand.
 
+/** `getLimits`, query: every budget and limit that applies to a key, and what is left of each. */
+export interface GetLimitsQuery {
+  readonly key?: string | undefined;
+  readonly team?: string | undefined;
+  readonly user?: string | undefined;
+  readonly org?: string | undefined;
+}
+
+/** `getLimits`, answer: every budget and limit that applies to a key, and what is left of each. */
+export interface Limits {
+  readonly kind: "key" | "team" | "user" | "org";
+  readonly id: string;
+  readonly alias: string;
+  readonly limits: readonly Limit[];
+}
+
+/** `listRecovered`, query: what was charged as unaccounted because a gateway died, newest first. */
+export interface ListRecoveredQuery {
+  /** A length back from now (7d) or a date; 30d when left out */
+  readonly since?: string | undefined;
+}
+
+/** `listRecovered`, answer: what was charged as unaccounted because a gateway died, newest first. */
+export interface ListRecoveredReply {
+  readonly rows: readonly Recovery[];
+}
+
+/** `reverseRecovered`, body: takes off what is still charged of one, once, however often it is asked. */
+export interface ReverseRecoveredBody {
+  /** Why, for the audit log */
+  readonly reason?: string | undefined;
+}
+
+/** `reverseRecovered`, answer: takes off what is still charged of one, once, however often it is asked. */
+export interface Reversal {
+  readonly id: number;
+  readonly quota: string;
+  readonly window: string;
+  readonly unit: "usd" | "tokens" | "requests";
+  /** Decimal text in `unit` */
+  readonly taken_off: string;
+}
+
+/** `reverseAllRecovered`, answer: takes off all that is still charged for gateways that died. */
+export interface ReverseAllRecoveredReply {
+  readonly rows: readonly Reversal[];
+}
+
 /** `listOrgs`, query: lists the organisations that the caller may see, oldest first. */
 export interface ListOrgsQuery {
   /** 1 to 1000; 100 when left out */
@@ -186,6 +234,7 @@ export interface User {
   readonly model_budgets: Readonly<Record<string, Budget>>;
   readonly no_main_budget: boolean;
   readonly status: "active" | "suspended" | "paused";
+  readonly email: string | null;
   readonly role: "internal_user" | "internal_user_viewer" | "proxy_admin" | "proxy_admin_viewer";
   readonly restricted_from_above: readonly string[];
   readonly created: string;
@@ -210,6 +259,7 @@ export interface UserFields {
   readonly model_budgets?: Readonly<Record<string, BudgetFields>> | null | undefined;
   readonly no_main_budget?: boolean | null | undefined;
   readonly status?: "active" | "suspended" | "paused" | null | undefined;
+  readonly email?: string | null | undefined;
   readonly role?: "internal_user" | "internal_user_viewer" | "proxy_admin" | "proxy_admin_viewer" | null | undefined;
 }
 
@@ -414,14 +464,220 @@ export interface ListAuditReply {
 
 /** `usage`, query: what was used, dearest first (days in order, in UTC). */
 export interface UsageQuery {
-  readonly by?: "key" | "team" | "user" | "model" | "day" | undefined;
+  /** key, team, user, model or day, or several: `team,model` */
+  readonly by?: string | undefined;
   /** A length back from now (7d) or a date; 30d when left out */
   readonly since?: string | undefined;
+  /** The same; requests that arrived before it; now when left out */
+  readonly until?: string | undefined;
 }
 
 /** `usage`, answer: what was used, dearest first (days in order, in UTC). */
 export interface UsageReply {
   readonly rows: readonly UsageRow[];
+}
+
+/** `saasGetTeam`, answer: shows one team; a team's own key shows it its own. */
+export interface OwnTeam {
+  readonly team_id: string;
+  readonly organization_id: string | null;
+  readonly team_alias: string;
+  /** Masked, but for the one time when it is made */
+  readonly virtual_key: string | null;
+  readonly status: "active" | "suspended" | "paused";
+  readonly access_groups: readonly string[];
+  readonly budget_mode: "none" | "job_based" | "consumption_usd" | "consumption_tokens";
+  readonly credits_allocated: number;
+  readonly credits_used: number;
+  /** Held by open jobs */
+  readonly credits_reserved: number;
+  /** What is left to open jobs with */
+  readonly credits_remaining: number;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly created_at: string;
+  readonly notes?: readonly string[];
+}
+
+/** `saasVerifyKey`, answer: tells whose the virtual key is. */
+export interface VerifiedKey {
+  readonly team_id: string;
+  readonly status: "active";
+}
+
+/** `saasGetBalance`, query: shows a team's credits. */
+export interface GetBalanceQuery {
+  /** The key's own team when left out */
+  readonly team_id?: string | undefined;
+}
+
+/** `saasGetBalance`, answer: shows a team's credits. */
+export interface Balance {
+  readonly team_id: string;
+  readonly budget_mode: string;
+  readonly credits_allocated: number;
+  readonly credits_used: number;
+  /** Held by open jobs */
+  readonly credits_reserved: number;
+  /** What is left to open jobs with */
+  readonly credits_remaining: number;
+}
+
+/** `saasListTransactions`, query: lists what was booked, newest first. */
+export interface ListTransactionsQuery {
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+  /** The key's own team when left out */
+  readonly team_id?: string | undefined;
+}
+
+/** `saasListTransactions`, answer: lists what was booked, newest first. */
+export interface ListTransactionsReply {
+  readonly total_transactions: number;
+  readonly transactions: readonly Transaction[];
+}
+
+/** `saasCreateJob`, body: opens a job. */
+export interface CreateJobBody {
+  /** The key's own team when left out */
+  readonly team_id?: string | undefined;
+  readonly job_type: string;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** Of your own; kept in the job's metadata */
+  readonly user_id?: string | undefined;
+}
+
+/** `saasCreateJob`, answer: opens a job. */
+export interface CreateJobReply {
+  readonly job_id: string;
+  readonly status: "pending";
+  readonly created_at: string;
+}
+
+/** `saasListJobs`, query: lists the team's jobs, newest first. */
+export interface ListJobsQuery {
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+  readonly team_id?: string | undefined;
+  readonly status?: "pending" | "in_progress" | "completed" | "failed" | undefined;
+}
+
+/** `saasListJobs`, answer: lists the team's jobs, newest first. */
+export interface ListJobsReply {
+  readonly total: number;
+  readonly jobs: readonly Job[];
+}
+
+/** `saasGetJob`, answer: shows one job. */
+export interface Job {
+  readonly job_id: string;
+  readonly team_id: string;
+  readonly job_type: string;
+  readonly status: "pending" | "in_progress" | "completed" | "failed";
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly completed_at: string | null;
+  /** When it is taken for abandoned, unless another call comes first */
+  readonly expires_at: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly error_message: string | null;
+  /** What a completed job costs: one credit, its dollars or its tokens */
+  readonly budget_mode: "job_based" | "consumption_usd" | "consumption_tokens";
+  readonly credits_reserved: number;
+  readonly credits_charged: number;
+  readonly costs: {
+    readonly total_calls: number;
+    readonly successful_calls: number;
+    readonly failed_calls: number;
+    readonly input_tokens: number;
+    readonly output_tokens: number;
+    readonly total_tokens: number;
+    /** Decimal */
+    readonly total_cost_usd: string;
+  };
+}
+
+/** `saasCompleteJob`, body: ends a job: it costs its credits. Asking again changes nothing. */
+export interface CompleteJobBody {
+  readonly status?: "completed" | "failed" | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  readonly error_message?: string | null | undefined;
+}
+
+/** `saasCompleteJob`, answer: ends a job: it costs its credits. Asking again changes nothing. */
+export interface CompleteJobReply extends Job {
+  readonly credits_remaining: number;
+}
+
+/** `saasFailJob`, body: ends a job that came to nothing: one that is paid by the job gives its credit back. */
+export interface FailJobBody {
+  readonly error_message?: string | null | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** `saasCallInJob`, body: makes a call to a model in a job. */
+export interface CallInJobBody {
+  readonly model: string;
+  readonly messages: readonly unknown[];
+  readonly stream?: boolean | undefined;
+}
+
+/** One of `limits`. */
+export interface Limit {
+  /** `budget`: of money */
+  readonly kind: "budget" | "limit";
+  readonly label: string;
+  readonly scope: "key" | "team" | "user" | "org" | null;
+  readonly id: string | null;
+  readonly alias: string | null;
+  /** Id of the rule; null for an account's budget */
+  readonly rule: string | null;
+  /** The rule */
+  readonly text: string | null;
+  /** The models that it is for; null for all */
+  readonly models: readonly string[] | null;
+  /** Whether request or time decide if it counts */
+  readonly sometimes: boolean;
+  /** What of the request it counts apart: then there is not one figure */
+  readonly counted_by: readonly string[];
+  readonly unit: "usd" | "tokens" | "requests" | "concurrent";
+  /** Decimal text in `unit`; null where there is none */
+  readonly limit: string | null;
+  /** Decimal text in `unit`; null where there is none */
+  readonly spent: string | null;
+  /** Decimal text in `unit`; null where there is none */
+  readonly reserved: string | null;
+  /** Decimal text in `unit`; null where there is none */
+  readonly remaining: string | null;
+  readonly window: string | null;
+  readonly resets_at: string | null;
+  /** Decimal text in `unit`; null where there is none */
+  readonly soft_limit: string | null;
+  readonly raise: {
+    readonly amount: string;
+    readonly until: string | null;
+  } | null;
+}
+
+/** One of `rows`. */
+export interface Recovery {
+  readonly id: number;
+  readonly quota: string;
+  readonly window: string;
+  readonly unit: "usd" | "tokens" | "requests";
+  readonly at: string;
+  readonly process: string;
+  readonly pid: number;
+  /** Decimal text in `unit` */
+  readonly amount: string;
+  /** Of `amount`: what is still charged */
+  readonly open: string;
+  /** Requests that were in flight up to a second before, as far as known */
+  readonly in_flight: readonly string[];
+  readonly reversed: {
+    readonly at: string;
+    readonly by: string;
+    readonly reason: string | null;
+  } | null;
 }
 
 /** One of `budgets`. */
@@ -455,10 +711,27 @@ export interface AuditEntry {
 
 /** One of `rows`. */
 export interface UsageRow {
+  /** The group's; of several groups the first one's */
   readonly name: string;
+  /** All groups', in the order of `by` */
+  readonly names: readonly string[];
   readonly requests: number;
   readonly input_tokens: number;
   readonly output_tokens: number;
   /** Decimal */
   readonly cost_usd: string;
+}
+
+/** One of `transactions`. */
+export interface Transaction {
+  readonly transaction_id: string;
+  readonly team_id: string;
+  readonly transaction_type: "allocate" | "add" | "job" | "refund";
+  /** Negative for a charge */
+  readonly credits_amount: number;
+  readonly balance_after: number;
+  readonly job_id: string | null;
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly created_at: string;
 }

@@ -137,7 +137,7 @@ const Admin = z.strictObject({
     .describe("Serve `GET /metrics` without the key, to whoever can reach `listen`."),
   apis: z
     .array(z.enum(["admin", "admin-litellm", "admin-saas", "admin-llmgateway"]))
-    .default(["admin", "admin-saas", "admin-llmgateway"])
+    .default(["admin", "admin-litellm", "admin-saas", "admin-llmgateway"])
     .describe("Built-in plugins that serve HTTP APIs, added to `plugins`: see their folders' READMEs."),
 });
 

@@ -1,11 +1,11 @@
 // The quota engine: reservations come out of leases in memory, settlements go to the store in batches.
-import type { CounterChange, CounterState, LeaseWish, LedgerStore } from "../store/store.ts";
+import type { CounterChange, CounterState, InFlight, LeaseWish, LedgerStore, Recovery } from "../store/store.ts";
 import type { Clock } from "../types.ts";
 import { startOfStep } from "./fixed-windows.ts";
 import type { Lease, StoreRefusal } from "./lease.ts";
 import { Leases } from "./leases.ts";
 import type { Balance, Hold, Ledger, Need, Quota, Refusal, ReserveAnswer, Standing } from "./ledger.ts";
-import { refusalOf } from "./refusal.ts";
+import { lastFreedMs, refusalOf } from "./refusal.ts";
 import { Windows } from "./windows.ts";
 
 /** What the engine works with. */
@@ -24,13 +24,18 @@ export function createLedger(options: LedgerOptions): Ledger {
 /** A hold with the leases that it came out of: it is charged to the windows it was reserved in. */
 class OpenHold implements Hold {
   readonly needs: readonly Need[];
+  readonly requestId: string | null;
   leases: readonly Lease[] | null;
 
-  constructor(needs: readonly Need[], leases: readonly Lease[]) {
+  constructor(needs: readonly Need[], leases: readonly Lease[], requestId: string | null) {
     this.needs = needs;
     this.leases = leases;
+    this.requestId = requestId;
   }
 }
+
+/** Requests in flight that are told of: a line of some 100 bytes each, once a second. */
+const IN_FLIGHT_MAX = 1_000;
 
 const NOTHING_TO_WRITE = Promise.resolve();
 const NO_USES: StoreRefusal["uses"] = [];
@@ -41,7 +46,8 @@ class QuotaEngine implements Ledger {
   readonly #clock: Clock;
   readonly #windows: Windows;
   readonly #leases: Leases;
-  #holdsOpen = 0;
+  /** The oldest first. */
+  readonly #open = new Set<OpenHold>();
 
   constructor({ store, clock, timeZone }: LedgerOptions) {
     this.#store = store;
@@ -52,10 +58,10 @@ class QuotaEngine implements Ledger {
   }
 
   get holdsOpen(): number {
-    return this.#holdsOpen;
+    return this.#open.size;
   }
 
-  reserve(needs: readonly Need[]): ReserveAnswer {
+  reserve(needs: readonly Need[], requestId: string | null = null): ReserveAnswer {
     for (const { amount } of needs) assertAmount(amount);
     for (;;) {
       const leases = this.#leasesOf(needs);
@@ -65,8 +71,9 @@ class QuotaEngine implements Ledger {
       leases.forEach((lease, i) => {
         lease.hold(amountOf(needs, i));
       });
-      this.#holdsOpen += 1;
-      return { ok: true, hold: new OpenHold(needs, leases) };
+      const hold = new OpenHold(needs, leases, requestId);
+      this.#open.add(hold);
+      return { ok: true, hold };
     }
   }
 
@@ -78,7 +85,7 @@ class QuotaEngine implements Ledger {
       leases[i]?.settled(amountOf(hold.needs, i), change);
     });
     (hold as OpenHold).leases = null;
-    this.#holdsOpen -= 1;
+    this.#open.delete(hold as OpenHold);
     return written;
   }
 
@@ -89,15 +96,40 @@ class QuotaEngine implements Ledger {
     return { remaining, resetsInMs: this.#windows.freedInMs(quota.window, window.freedMs) };
   }
 
-  balance(quota: Quota): Balance {
-    const { index, span } = this.#windows.current(quota.window);
-    const { spent, leased } = this.#store.counter({ quota: quota.id, window: index }, span);
-    return { spent, reserved: leased - BigInt(this.#leases.freeOf(quota, index)) };
+  remaining(hold: Hold, index: number): number {
+    return openLeasesOf(hold)[index]?.remaining ?? 0;
   }
 
-  resetsMs({ window }: Quota): number | null {
-    const inMs = this.#windows.freedInMs(window, this.#windows.current(window).freedMs);
-    return inMs === null ? null : this.#windows.nowMs() + inMs;
+  claimWarning({ id }: Quota, window: string, amount: bigint): boolean {
+    return this.#store.claimWarning({ quota: id, window }, amount);
+  }
+
+  recoveries(sinceMs: number): readonly Recovery[] {
+    return this.#store.recoveries(sinceMs);
+  }
+
+  reverse(...asked: Parameters<LedgerStore["reverse"]>): ReturnType<LedgerStore["reverse"]> {
+    return this.#store.reverse(...asked);
+  }
+
+  balance(quota: Quota): Balance {
+    const window = this.#windows.current(quota.window);
+    const { index, span } = window;
+    const { spent, leased } = this.#store.counter({ quota: quota.id, window: index }, span);
+    const uses = span === null ? NO_USES : this.#store.uses(quota.id, span);
+    const resetsInMs = this.#windows.freedInMs(quota.window, lastFreedMs({ quota, window }, uses));
+    const resetsMs = resetsInMs === null ? null : this.#windows.nowMs() + resetsInMs;
+    return { spent, reserved: leased - BigInt(this.#leases.freeOf(quota, index)), window: index, resetsMs };
+  }
+
+  inFlight(): readonly InFlight[] {
+    const found: InFlight[] = [];
+    for (const { requestId, needs } of this.#open) {
+      if (requestId === null) continue;
+      found.push({ requestId, quotas: needs.map(({ quota }) => quota.id) });
+      if (found.length === IN_FLIGHT_MAX) break;
+    }
+    return found;
   }
 
   releaseIdle(): void {

@@ -1,4 +1,5 @@
 // What the ledger offers the rest of the gateway: reserve an upper bound on every quota that applies, then settle once.
+import type { InFlight, LedgerStore, Recovery } from "../store/store.ts";
 import type { BudgetWindow, QuotaUnit, QuotaWindow } from "../types.ts";
 
 /** One thing that is counted against a limit: a budget of an account, or a `RuleQuota`. */
@@ -61,6 +62,10 @@ export interface Balance {
   readonly spent: bigint;
   /** Held for requests in flight, here and in other processes. */
   readonly reserved: bigint;
+  /** Index of the window, `2026-11`; of a sliding one, of the step that is open. */
+  readonly window: string;
+  /** When all of the limit is there again if nothing more is used, milliseconds since the epoch; null: `total`, in flight. */
+  readonly resetsMs: number | null;
 }
 
 /** The quota engine. */
@@ -69,8 +74,9 @@ export interface Ledger {
    * Holds what is needed of every quota, or nothing; refused when spent + reserved + amount > limit.
    * Without needs it only asks that the database can be written. Throws a `StoreError` `unavailable` when it cannot,
    * a RangeError when an amount is no such integer.
+   * @param requestId for the record of what was in flight, should this process die
    */
-  reserve(needs: readonly Need[]): ReserveAnswer;
+  reserve(needs: readonly Need[], requestId?: string): ReserveAnswer;
   /**
    * Charges the actual amounts, in the order of the hold's needs, and frees the rest. One may be more than was held: it
    * is posted in full. Of a quota in flight everything is given back, whatever the amount. null voids the hold: all is
@@ -80,12 +86,23 @@ export interface Ledger {
   settle(hold: Hold, actuals: readonly number[] | null): Promise<void>;
   /** What is left of the quota of the hold's need `index`, in the window that it is charged to; for an open hold. */
   standing(hold: Hold, index: number): Standing;
+  /** `standing(hold, index).remaining`, for every request: nothing is made. */
+  remaining(hold: Hold, index: number): number;
+  /**
+   * True for whoever says first, of all processes that share the database and ever did, that what is spent of the quota
+   * in that window has passed `amount`. Throws `unavailable`.
+   */
+  claimWarning(quota: Quota, window: string, amount: bigint): boolean;
   /** Asks the database (some 10 us). Throws `unavailable`. */
   balance(quota: Quota): Balance;
-  /** When what is used of the quota now counts no more, milliseconds since the epoch; null for `total` and in flight. */
-  resetsMs(quota: Quota): number | null;
+  /** What was charged for dead processes at or after `sinceMs`, newest first. Throws `unavailable`. */
+  recoveries(sinceMs: number): readonly Recovery[];
+  /** Takes it off again: see `LedgerStore.reverse`. */
+  reverse: LedgerStore["reverse"];
   /** Gives idle slack back to the store and lets it forget what no limit needs. Called every second or so. */
   releaseIdle(): void;
+  /** What is held for which request, the oldest first; at most a thousand, and none whose request is not named. */
+  inFlight(): readonly InFlight[];
   /** How many holds are not yet settled, for drains and tests. */
   readonly holdsOpen: number;
 }

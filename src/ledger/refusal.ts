@@ -21,7 +21,10 @@ export function refusalOf(need: Need, lease: Lease, { state, uses }: StoreRefusa
 }
 
 /** When nothing that is taken now counts any more. */
-function lastFreedMs({ quota, window }: Lease, uses: StoreRefusal["uses"]): number | null {
+export function lastFreedMs(
+  { quota, window }: Pick<Lease, "quota" | "window">,
+  uses: StoreRefusal["uses"],
+): number | null {
   const last = uses.at(-1);
   if (last === undefined || typeof quota.window === "string" || quota.window.kind !== "sliding") return window.freedMs;
   return stepFreedMs(quota.window.durationMs, last.window);

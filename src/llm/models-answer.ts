@@ -17,19 +17,12 @@ export interface ModelList {
 const RELEASE_UNKNOWN_S = 0;
 
 /**
- * The answer's body: the aliases and the targets' models, each name once, all on one page.
+ * The answer's body: all names on one page.
  *
  * Shapes: https://platform.openai.com/docs/api-reference/models/list, https://docs.anthropic.com/en/api/models-list.
- * @param targets those that the caller may use, best first
- * @param aliases those that the caller may use, and what they lead to
+ * @param allowed those that the caller may use, by the name that it writes
  */
-export function modelsAnswer(
-  targets: readonly Target[],
-  wire: Wire,
-  aliases: ReadonlyMap<string, Target> = new Map(),
-): ModelList {
-  const allowed = new Map<string, Target>(aliases);
-  for (const target of targets) if (!allowed.has(target.model)) allowed.set(target.model, target);
+export function modelsAnswer(allowed: ReadonlyMap<string, Target>, wire: Wire): ModelList {
   if (wire !== "anthropic") return { object: "list", data: Array.from(allowed, openaiModel) };
   const data = Array.from(allowed, anthropicModel);
   return { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };

@@ -1,8 +1,10 @@
 // The rule service: loads a directory's rules, swaps them in whole, keeps the last good set, decides.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Call, Clock, Decision, Principal } from "../types.ts";
+import { type AppliedQuota, applyingTo, keptRules, type SubjectOfRules } from "./applying.ts";
 import { buildSteps, type Snapshot } from "./build.ts";
 import type { RuleCatalogue } from "./catalogue.ts";
+import { type CheckedRule, isCounting } from "./checked.ts";
 import { compileSteps } from "./compile.ts";
 import { createDecide, type Decide } from "./decide.ts";
 import type { Diagnostic } from "./diagnostics.ts";
@@ -59,6 +61,8 @@ interface InForce {
   readonly hash: string;
   readonly files: number;
   readonly rules: number;
+  /** Those that are `limit` and `budget` statements. */
+  readonly counting: readonly CheckedRule[];
   readonly loadedMs: number;
   /** As `RuleStatus.keptMs`. */
   readonly keptMs: number | null;
@@ -135,6 +139,12 @@ class RuleEngine implements RuleService {
     return decided === undefined ? null : { rulesHash: decided.hash, facts: decided.factsOf(call, principal, sent) };
   }
 
+  statements(subject: SubjectOfRules): readonly AppliedQuota[] {
+    const { catalogue } = this.options;
+    const rules = [...(this.inForce?.counting ?? []), ...keptRules(subject.principal, catalogue)];
+    return applyingTo(rules, subject, [...catalogue.models()], this.nowMs());
+  }
+
   get hash(): string {
     return this.inForce?.hash ?? "";
   }
@@ -198,6 +208,7 @@ class RuleEngine implements RuleService {
         hash: snapshot.hash.slice(0, HASH_DIGITS),
         files: snapshot.sources.length,
         rules: set.rules.length,
+        counting: set.rules.filter(isCounting),
         loadedMs: this.nowMs(),
         keptMs,
       };

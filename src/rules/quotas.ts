@@ -39,26 +39,13 @@ export const quotaFor: QuotaFor = (rule, facts) => {
 export function counterId({ quota: { name, unit, window, by } }: CountingRule, facts: Facts): string {
   const values = by.map((ref) => [ref.attribute.name, ref.param, counted(ref, readFact(ref, facts))] as const);
   values.sort(([a, x], [b, y]) => (a < b || (a === b && (x ?? "") < (y ?? "")) ? -1 : 1));
-  return counterName([name, unit, window, ...values]);
-}
-
-/** The id of the counter of a named statement without `by` that a subject keeps. @param subject scope and id */
-export function keptCounterId(
-  { scope, id }: { readonly scope: string; readonly id: string },
-  as: string,
-  { unit, window }: Pick<RuleQuota, "unit" | "window">,
-): string {
-  return counterName([keptName(scope, id, as), unit, window]);
+  const text = JSON.stringify([name, unit, window, ...values]);
+  return `rule:${text.length <= ID_CHARS_MAX ? text : createHash("sha256").update(text).digest("hex")}`;
 }
 
 /** What a subject's own counter is called, whoever else keeps the same text: no name that people write holds a blank. */
 export function keptName(scope: string, id: string, name: string): string {
   return `${scope} ${id} ${name}`;
-}
-
-function counterName(parts: readonly unknown[]): string {
-  const text = JSON.stringify(parts);
-  return `rule:${text.length <= ID_CHARS_MAX ? text : createHash("sha256").update(text).digest("hex")}`;
 }
 
 /** What is unset has a counter of its own, and so has what is unknown. */

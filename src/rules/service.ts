@@ -1,5 +1,6 @@
 // What the rule engine offers the rest of the gateway: load, watch, decide.
 import type { Call, Decision, Principal } from "../types.ts";
+import type { AppliedQuota, SubjectOfRules } from "./applying.ts";
 
 /** What a load or reload came to. */
 export interface RuleLoad {
@@ -96,6 +97,11 @@ export interface RuleService {
   decide(call: Call, principal: Principal): Decision;
   /** What to keep of a decided call; null when no generation that is still known decided it. */
   record(call: Call, principal: Principal, as: RecordedAs): Recorded | null;
+  /**
+   * The `limit` and `budget` statements that apply to a subject: of the files in force, and of those that are kept for
+   * it. Kept ones that are broken are left out: its requests are denied.
+   */
+  statements(subject: SubjectOfRules): readonly AppliedQuota[];
   /** What is in force now. */
   status(): RuleStatus;
   readonly generation: number;

@@ -77,6 +77,8 @@ export interface NewJob extends Pick<Job, "id" | "teamId" | "keyId" | "type" | "
   readonly atMs: number;
   /** Held at once; with 0 it is enough that something is left. */
   readonly hold: number;
+  /** True: its first call begins with it, and holds nothing more. */
+  readonly begun?: boolean | undefined;
 }
 
 /** A call of a job that begins. */
@@ -147,8 +149,11 @@ export interface CreditStore {
   openJob(job: NewJob): Promise<Job | null>;
   /** `ended`: the job is over; `no_credits`: what is left does not cover the call. */
   beginCall(jobId: string, call: NewCall): Promise<"begun" | "ended" | "no_credits">;
-  /** The hold becomes the cost. A job that has ended meanwhile was charged the hold: the difference is booked. */
-  endCall(jobId: string, end: CallEnd): Promise<void>;
+  /**
+   * The hold becomes the cost. A job that has ended meanwhile was charged the hold: the difference is booked.
+   * @param andJob ends the job in the same step
+   */
+  endCall(jobId: string, end: CallEnd, andJob?: JobEnd): Promise<void>;
   /**
    * Ends an open job: what it holds becomes its cost, but one that is paid by the job and failed gives its credit back.
    * `changed` is false, and nothing changed, when it was over already.

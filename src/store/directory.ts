@@ -167,7 +167,8 @@ export interface AuditEntry {
   readonly atMs: number;
   readonly actor: string;
   readonly action: AuditAction;
-  readonly kind: AccountKind;
+  /** `quota`: a counter that is no account object's, by its id. */
+  readonly kind: AccountKind | "quota";
   readonly objectId: string;
   readonly objectAlias: string;
   /** The field that changed; null where the object as a whole was made or deleted. */
@@ -237,8 +238,8 @@ export interface Directory {
   /** The ids of the object's budgets, in the order of its field. Their counters are called by them. */
   budgetIds(kind: AccountKind, id: string): Promise<readonly string[]>;
   /**
-   * What was spent of the object's budgets is forgotten: their counters begin anew, and so does `RequestStore.spend`.
-   * What is in flight is charged to the new ones.
+   * What was spent of the object's budgets, those by model too, is forgotten: their counters begin anew. What is in
+   * flight is charged to the old ones. The audit log keeps what was spent. `RequestStore.spend` begins anew too.
    */
   resetSpend(kind: AccountKind, id: string, by: By): Promise<void>;
 }

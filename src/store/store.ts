@@ -1,14 +1,5 @@
 // What the gateway asks of a database. Each database implements this; nothing above it writes SQL.
-import type {
-  AccessRecord,
-  Budget,
-  BudgetWindow,
-  InlineRules,
-  Principal,
-  QuotaUnit,
-  RecordedRequest,
-  Subject,
-} from "../types.ts";
+import type { AccessRecord, Budget, InlineRules, Principal, QuotaUnit, RecordedRequest, Subject } from "../types.ts";
 import type { CreditStore } from "./credits.ts";
 import type { AccountKind, Directory, Within } from "./directory.ts";
 
@@ -68,7 +59,7 @@ export interface NewKey {
 /** A budget to put on a key or a team. */
 export interface NewBudget {
   readonly limitNanoUsd: bigint;
-  readonly window: BudgetWindow;
+  readonly window: Budget["window"];
 }
 
 /** An organisation as stored. */
@@ -99,6 +90,11 @@ export interface AccountStore {
   findKey(hash: Buffer): KeyLookup | null;
   /** The key of that id or alias, as `findKey` would give it. `no_such_key`. */
   getKey(idOrAlias: string): KeyLookup;
+  /**
+   * Whose limits a key, a team, a user or an organisation has, by id or alias: of a key as `getKey`; of the others the
+   * principal that a key without a name, of it alone, would have. `no_such_key`, `no_such_object`.
+   */
+  limited(kind: Budget["scope"], idOrAlias: string): Principal;
   /** True once a key has been made, whatever became of it. */
   hasKeys(): boolean;
   /** True when it is the id or the alias of something that has not been deleted. */
@@ -217,10 +213,35 @@ export interface WindowUse {
 
 /** What was charged to one counter because a process died. */
 export interface Recovery extends Charge {
+  /** Grows with every one. */
+  readonly id: number;
   /** Wall clock, milliseconds since the epoch. */
   readonly atMs: number;
   readonly process: string;
   readonly pid: number;
+  /** Of `amount`: what is still charged. Less once the process turned out to live, 0 once it is reversed. */
+  readonly open: bigint;
+  /**
+   * Requests that were in flight on the counter when the process last told of them, up to a second before it died; some
+   * may have ended since. Of a thousand and more the oldest are known.
+   */
+  readonly inFlight: readonly string[];
+  /** null: it is not. */
+  readonly reversed: { readonly atMs: number; readonly by: string; readonly reason: string | null } | null;
+}
+
+/** A request in flight, and the quotas that something is held of for it. */
+export interface InFlight {
+  readonly requestId: string;
+  readonly quotas: readonly string[];
+}
+
+/** What reversing one recovery came to. */
+export interface Reversal {
+  /** As it was before. */
+  readonly recovery: Recovery;
+  /** What was taken off, in the quota's unit; 0 when nothing was charged any more. */
+  readonly amount: bigint;
 }
 
 /** Counters, this process's leases on them, and the write batch that makes settlements durable. */
@@ -244,25 +265,42 @@ export interface LedgerStore {
    */
   commit(changes: readonly CounterChange[]): Promise<void>;
   /**
-   * Says that this process lives. Called every second or so by the gateway; also finds and charges dead processes'
-   * leases. Never throws: a database that cannot be written is told by the next `lease` or `probe`, and as an event.
+   * Says that this process lives, and which requests it has in flight, for the record should it die (null or left out:
+   * as it said before). Called every second or so by the gateway; also finds and charges dead processes' leases. Never
+   * throws: a database that cannot be written is told by the next `lease` or `probe`, and as an event.
    */
-  heartbeat(): void;
+  heartbeat(inFlight?: readonly InFlight[] | null): void;
   /**
    * Tells all processes the time that windows without a calendar go by, and says the latest that any has told; forgets
    * counters that have expired by then, a thousand at most. Never throws, as `heartbeat`: then it says `nowMs`.
    */
   passTime(nowMs: number): number;
+  /**
+   * True for the first call, of any process, with these: a warning is told once for each window and amount. Forgotten a
+   * year and more later. Throws `unavailable`.
+   */
+  claimWarning(id: CounterId, amount: bigint): boolean;
   /** What was charged for dead processes at or after `sinceMs`, newest first. */
   recoveries(sinceMs: number): readonly Recovery[];
+  /**
+   * Takes off what is still charged for dead processes: of the recovery of that id, or of all. Each is taken off once,
+   * however often and by however many it is asked, with a line in the audit log in the same transaction. null when there
+   * is none of that id. Throws `unavailable`.
+   */
+  reverse(
+    which: number | "all",
+    by: { readonly actor: string; readonly reason: string | null },
+  ): readonly Reversal[] | null;
   /** Throws `unavailable` when the database cannot be written now (a success in the last 100 ms counts as proof). */
   probe(): void;
 }
 
 /** A row of `tollgate usage`. */
 export interface UsageRow {
-  /** The group: a key's, team's, user's or model's name, or a day `2026-11-21`. */
+  /** The group: a key's, team's, user's or model's name, or a day `2026-11-21`; of several groups, the first one's. */
   readonly name: string;
+  /** All of its groups' names, in the order that was asked for. */
+  readonly names: readonly string[];
   readonly requests: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -271,7 +309,10 @@ export interface UsageRow {
 
 /** How often a rule matched. */
 export interface RuleHits {
+  /** Of a `limit` or `budget` statement: how many requests it counted or refused. */
   readonly hits: number;
+  /** How many of them a `limit` or `budget` statement refused; 0 for other rules. */
+  readonly refused: number;
   /** When it last did, milliseconds since the epoch. */
   readonly lastMs: number;
 }
@@ -332,10 +373,12 @@ export interface RequestStore {
    */
   append(record: AccessRecord): void;
   /**
-   * Sums over the requests that were sent to a provider and arrived at or after `sinceMs`, dearest first (days in
-   * order, in UTC). A request without the group's field (no team, no user) counts under the name `-`.
+   * Sums over the requests that were sent to a provider and arrived at or after `sinceMs` and before `untilMs` (null:
+   * up to now), dearest first; with days they come first, in order. A day is one of UTC. A request without the group's
+   * field (no team, no user) counts under the name `-`.
+   * @param groups one, or several: a row for each combination that there is
    */
-  usage(group: UsageGroup, sinceMs: number): readonly UsageRow[];
+  usage(groups: UsageGroup | readonly UsageGroup[], sinceMs: number, untilMs?: number | null): readonly UsageRow[];
   /**
    * The requests that rules decided and that arrived at or after `sinceMs`, newest first. Read a page at a time, so
    * that a long read holds nothing up; requests that arrive meanwhile are not in it.
@@ -344,8 +387,8 @@ export interface RequestStore {
   /** The newest decided request with that id, or null. @param receivedMs when it arrived, where that is known: else all are searched. */
   find(id: string, receivedMs: number | null): RecordedRequest | null;
   /**
-   * How often each rule matched (as a live rule, in `shadow` or as a warning), by rule id, in the UTC day of `sinceMs`
-   * and later ones. Counted in the transaction that writes the rows.
+   * How often each rule matched (as a live rule, in `shadow`, as a warning, or as a limit that counted or refused), by
+   * rule id, in the UTC day of `sinceMs` and later ones. Counted in the transaction that writes the rows.
    */
   ruleHits(sinceMs: number): ReadonlyMap<string, RuleHits>;
   /** Rows, newest first. */

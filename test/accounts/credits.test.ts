@@ -30,6 +30,8 @@ async function team(rig: Rig, id: string, credits: number, budgetMode = "job_bas
 }
 
 const call = (most: number) => ({ mostOf: () => most, idleMs: HOUR });
+/** Whose key makes a call. */
+const by = (key: Actor, teamId = "a") => ({ keyId: (key as { keyId: string }).keyId, teamId });
 const wish = { type: "analysis", idleMs: HOUR };
 
 async function refuses(t: Test, code: AccountErrorCode, work: () => Promise<unknown>, message = /./): Promise<void> {
@@ -74,7 +76,7 @@ t.test("a job belongs to the team of the key that opened it: no other key sees i
   await refuses(t, "not_permitted", () => jobs.open(b, { ...wish, team: "no-such-team" }), mine);
   await refuses(t, "not_permitted", () => jobs.get(b, job.id), mine);
   await refuses(t, "not_permitted", () => jobs.end(b, job.id, { status: "completed" }), mine);
-  await refuses(t, "not_permitted", () => jobs.beginCall(b, job.id, call(0)), mine);
+  await refuses(t, "not_permitted", () => jobs.beginCall(by(b, "b"), job.id, call(0)), mine);
   await refuses(t, "not_found", () => jobs.get(b, "5d4ff0b0-0000-4000-8000-000000000000"));
   await refuses(t, "not_permitted", () => jobs.open(master, { ...wish, team: "a" }), /Only a team's key/);
   t.same((await jobs.list(b, { team: "b" })).items, []);
@@ -100,14 +102,14 @@ t.test(
     const failed = await jobs.open(key, wish);
     await refuses(t, "credits_exhausted", () => jobs.open(key, wish));
     t.match(await credits.balance(key, "a"), { reserved: 2, remaining: 0, used: 0 });
-    await jobs.beginCall(key, done.id, call(99));
+    const held = await jobs.beginCall(by(key), done.id, call(99));
     const used = { inputTokens: 4, outputTokens: 6, costNanoUsd: 10, failed: false };
-    await jobs.endCall(done.id, { ...used, hold: 99, actual: 50 });
+    await jobs.endCall(held, { ...used, actual: 50 });
     const ended = await jobs.end(key, done.id, { status: "completed", metadata: { pages: 3 } });
     t.match(ended, { status: "completed", charged: 1_000_000, calls: 1, inputTokens: 4, metadata: { pages: 3 } });
     t.same(await jobs.end(key, done.id, { status: "completed" }), ended);
     await refuses(t, "job_ended", () => jobs.end(key, done.id, { status: "failed" }), /completed already/);
-    await refuses(t, "job_ended", () => jobs.beginCall(key, done.id, call(0)));
+    await refuses(t, "job_ended", () => jobs.beginCall(by(key), done.id, call(0)));
     await jobs.end(key, failed.id, { status: "failed", error: "no text found" });
     t.match(await jobs.get(key, failed.id), { status: "failed", error: "no text found", charged: 0 });
     t.match(await credits.balance(key, "a"), { used: 1, reserved: 0, remaining: 1 });
@@ -120,10 +122,9 @@ t.test("jobs that are paid by use are charged what their calls cost, also when t
   const key = await team(rig, "a", 1, "consumption_usd");
   const job = await jobs.open(key, wish);
   t.match(await credits.balance(key, "a"), { mode: "consumption_usd", remaining: 1 });
-  await jobs.beginCall(key, job.id, call(600_000));
-  await refuses(t, "credits_exhausted", () => jobs.beginCall(key, job.id, call(500_000)));
-  await jobs.endCall(job.id, {
-    hold: 600_000,
+  const held = await jobs.beginCall(by(key), job.id, call(600_000));
+  await refuses(t, "credits_exhausted", () => jobs.beginCall(by(key), job.id, call(500_000)));
+  await jobs.endCall(held, {
     actual: 250_000,
     inputTokens: 1,
     outputTokens: 1,
@@ -142,7 +143,7 @@ t.test("a job without calls for too long expires, and its credit opens another w
   const key = await team(rig, "a", 1);
   const first = await jobs.open(key, wish);
   clock.advance(HOUR - 1);
-  await jobs.beginCall(key, first.id, call(0));
+  await jobs.beginCall(by(key), first.id, call(0));
   clock.advance(HOUR - 1);
   await refuses(t, "credits_exhausted", () => jobs.open(key, wish));
   clock.advance(1);
@@ -153,6 +154,26 @@ t.test("a job without calls for too long expires, and its credit opens another w
   t.equal(await jobs.expire(), 1);
   t.match(await jobs.get(key, second.id), { status: "failed" });
   t.match(await credits.balance(key, "a"), { used: 0, remaining: 1 });
+});
+
+t.test("a call outside of a job is a job of its own, which ends with it", async (t) => {
+  const rig = services(emptyWorld(t));
+  const { jobs, credits } = rig;
+  const key = await team(rig, "a", 2);
+  const used = { actual: 0, inputTokens: 4, outputTokens: 6, costNanoUsd: 10, failed: false };
+  const served = await jobs.beginAlone(by(key), "job_based", call(7));
+  const lost = await jobs.beginAlone(by(key), "job_based", call(7));
+  t.match(await jobs.get(key, served.jobId), { type: "direct", status: "in_progress", held: 1_000_000 });
+  await refuses(t, "credits_exhausted", () => jobs.beginAlone(by(key), "job_based", call(7)));
+  await jobs.endCall(served, used, { status: "completed", ...by(key) });
+  await jobs.endCall(lost, { ...used, failed: true }, { status: "failed", ...by(key) });
+  t.match(await jobs.get(key, served.jobId), { status: "completed", charged: 1_000_000, calls: 1, inputTokens: 4 });
+  t.match(await jobs.get(key, lost.jobId), { status: "failed", charged: 0, failedCalls: 1 });
+  const byUse = await jobs.beginAlone(by(key), "consumption_usd", call(1_000_000));
+  await jobs.endCall(byUse, { ...used, actual: 250_000 }, { status: "failed", ...by(key) });
+  t.match(await credits.balance(key, "a"), { used: 1.25, reserved: 0, remaining: 0.75 });
+  const { items } = await credits.transactions(key, { team: "a", limit: 1 });
+  t.match(items, [{ kind: "job", amount: -250_000, actor: `key:${by(key).keyId}`, jobId: byUse.jobId }]);
 });
 
 t.test("what a job is called and keeps has bounds", async (t) => {

@@ -308,7 +308,6 @@ t.test("limits and budgets of nothing refuse every request with 429, each by its
     [{ tpmLimit: 0 }, "A limit of 0 tokens per 1m leaves nothing to use"],
     [{ maxParallelRequests: 0 }, "A limit of 0 concurrent leaves nothing to use"],
     [{ modelRpmLimits: { "gpt-4": 0 } }, "A limit of 0 requests per 1m leaves nothing to use"],
-    [{ budgets: [none] }, "A budget of $0 per 1h leaves nothing to use"],
     [{ modelBudgets: { "gpt-4": none } }, "A budget of $0 per 1h leaves nothing to use"],
   ];
   for (const [fields, message] of cases) {

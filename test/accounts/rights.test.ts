@@ -33,6 +33,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
     memberPermissions: ["/key/generate"],
     modelAliases: { m: "gpt-4" },
     noMainBudget: true,
+    email: "a@b.example",
     role: "proxy_admin",
   },
 };

@@ -184,7 +184,10 @@ const WHEN = "takes a duration (30d, 12h) or a date (2027-01-31, 2027-01-31T12:0
 t.test("wrong command lines are told apart from failures: exit code 64", async (t) => {
   const { run } = gateway(t);
   const cases: [string[], string][] = [
-    [["keys"], "keys: say what to do: create, list, disable, enable, revoke, rules, rotate, show, set, delete"],
+    [
+      ["keys"],
+      "keys: say what to do: create, list, disable, enable, revoke, rules, rotate, show, set, delete, reset-spend",
+    ],
     [["keys", "craete"], "keys: unknown subcommand `craete`: did you mean `create`?"],
     [["keys", "create"], "keys create: --alias is missing: give the key a name"],
     [["keys", "create", "--alais", "x"], "keys create: unknown option `--alais`: did you mean `--alias`?"],
@@ -216,6 +219,8 @@ t.test("wrong command lines are told apart from failures: exit code 64", async (
     [["keys", "disable"], "keys disable: ID|ALIAS is missing"],
     [["teams", "set-budget", "ml"], "teams set-budget: AMOUNT is missing"],
     [["usage", "--by", "teem"], "usage: unknown group `teem`: did you mean `team`?"],
+    [["usage", "--by", "team,modle"], "usage: unknown group `modle`: did you mean `model`?"],
+    [["usage", "--by", "team,team"], "usage: --by names a group twice"],
     [["usage", "--csv", "--json"], "usage: --csv and --json exclude each other"],
     [["usage", "--since", "yesterday"], `usage: --since ${WHEN}`],
     [["usage", "--since", "2026-13-01"], `usage: --since ${WHEN}`],
@@ -345,6 +350,12 @@ t.test("usage of a span: from --since on, before --until, in every group and for
   t.equal(table.stderr, "since 2024-10-01T00:00Z until 2024-11-01T00:00Z\n");
   const none = await run("usage", "--since", "2024-10-02", "--until", "2024-10-03");
   t.match(none, { stdout: "", stderr: "no requests since 2024-10-02T00:00Z until 2024-10-03T00:00Z\n" });
+  const both = json(await run("usage", "--by", "user, model", ...october, "--json")) as { rows: object[] };
+  t.ok(both.rows.length > 1);
+  t.ok(both.rows.every((row) => "user" in row && "model" in row));
+  const combined = (await run("usage", "--by", "day,model", ...october, "--csv")).stdout;
+  t.match(combined, /^day,model,requests,/);
+  t.match((await run("usage", "--by", "day,model", ...october)).stdout, /^DAY +MODEL +REQUESTS[\s\S]*\ntotal +\d+/);
   const csv = await run("usage", "--by", "day", "--since", "2024-10-02", "--until", "2024-10-03", "--csv");
   t.equal(csv.stdout, "day,requests,input_tokens,output_tokens,cost_usd\r\n", "the header stands without rows too");
 });
@@ -388,6 +399,28 @@ t.test("what was charged for a gateway that died is listed, in its own unit", as
     { at: /^20/, quota: "budget:bud_1", window: "2026-11", unit: "usd", amount: "0.25" },
   ]);
   const listed = await run("ledger", "recovered", "--since", "1h");
-  t.match(listed.stdout, /^AT +PID +QUOTA +WINDOW +CHARGED\n.* 1200 tokens\n.* \$0\.25\n$/);
+  t.match(
+    listed.stdout,
+    /^ID +AT +PID +QUOTA +WINDOW +CHARGED +STILL CHARGED\n.* 1200 tokens +1200 tokens\n.* \$0\.25 +\$0\.25\n$/,
+  );
   t.match(await run("ledger", "recoverd"), { code: 64, stderr: /did you mean `recovered`/ });
+
+  const { id } = (json(first).rows as { id: number; unit: string }[]).find(({ unit }) => unit === "usd") ?? { id: 0 };
+  const back = await run("ledger", "reverse", String(id), "--reason", "not on the invoice");
+  t.same(back, { code: 0, stdout: "", stderr: `${id}: $0.25 is taken off budget:bud_1 in 2026-11\n` });
+  t.match(await run("ledger", "reverse", String(id)), {
+    code: 0,
+    stderr: /: nothing is charged any more: reversed 20/,
+  });
+  t.match(json(await run("ledger", "reverse", "--all", "--json")).rows, [{ unit: "tokens", taken_off: "1200" }]);
+  t.match(await run("ledger", "reverse", "--all"), { code: 0, stderr: "nothing is charged for a dead process\n" });
+  t.match(json(await run("ledger", "recovered", "--json")).rows, [
+    { open: "0", in_flight: [], reversed: { by: "local", reason: null } },
+    { open: "0", reversed: { at: /^20/, by: "local", reason: "not on the invoice" } },
+  ]);
+  t.match((await run("audit")).stdout, /local +update +quota budget:bud_1 +unaccounted .*not on the invoice/);
+  t.match(await run("ledger", "reverse", "99"), { code: 1, stderr: /nothing with the id 99/ });
+  t.match(await run("ledger", "reverse"), { code: 64, stderr: /ID is missing/ });
+  t.match(await run("ledger", "reverse", "x"), { code: 64, stderr: /not an id: `x`/ });
+  t.match(await run("ledger", "reverse", "1", "--all"), { code: 64, stderr: /unexpected argument `1`/ });
 });

@@ -114,6 +114,14 @@ keys revoke bot
 keys enable bot
 keys delete bot --json
 keys delete bot
+limits ci
+limits ci --json
+limits --team ml --json
+limits --org acme
+limits --team mll
+limits --user nobody
+keys reset-spend ci
+orgs reset-spend acme --json
 usage --json
 usage --by team
 usage --by month

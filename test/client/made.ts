@@ -9,8 +9,9 @@ import { startGateway } from "../../src/gateway.ts";
 
 export const TYPES_FILE = join(import.meta.dirname, "..", "..", "src", "client", "types.ts");
 
-/** The APIs that the client speaks. The other ones are other systems' shapes, and have those systems' clients. */
-export const TAGS: readonly string[] = ["admin"];
+/** The APIs that the admin client speaks, and the one of which the team client speaks what a team's key opens. */
+const ADMIN: readonly string[] = ["admin", "budget"];
+const TEAM = "saas-litellm";
 
 /** JSON Schema, as far as the document has it. */
 interface Schema {
@@ -62,9 +63,15 @@ export async function liveDocument(): Promise<OpenApiDocument> {
 export function operationsOf({ paths }: OpenApiDocument): (OpenApiOperation & { method: string; path: string })[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods)
-      .filter(([, { tags }]) => tags.some((tag) => TAGS.includes(tag)))
+      .filter(([, { tags, security }]) =>
+        tags.some((tag) => ADMIN.includes(tag) || (tag === TEAM && takesKey(security))),
+      )
       .map(([method, operation]) => ({ ...operation, method: method.toUpperCase(), path })),
   );
+}
+
+function takesKey(security: OpenApiOperation["security"]): boolean {
+  return security.some((one) => "virtualKey" in one);
 }
 
 /** The file's text. */
@@ -77,9 +84,15 @@ export function typesOf(document: OpenApiDocument): string {
     const key = keyOf(one.schema, one.isSent);
     if (!names.has(key)) names.set(key, one.name);
   }
-  const unique = new Map(
-    all.filter((one) => names.get(keyOf(one.schema, one.isSent)) === one.name).map((one) => [one.name, one]),
-  );
+  const unique = new Map<string, Named>();
+  for (const one of all) {
+    if (names.get(keyOf(one.schema, one.isSent)) !== one.name) continue;
+    const same = unique.get(one.name) ?? one;
+    if (keyOf(same.schema, same.isSent) !== keyOf(one.schema, one.isSent)) {
+      throw new Error(`two shapes are called ${one.name}: ${same.about} ${one.about}`);
+    }
+    unique.set(one.name, same);
+  }
   const texts = [...unique.values()].map((one) => declarationOf(one, unique, names));
   const head =
     "// Shapes of the API, made from its OpenAPI document by `node test/client/write.ts`. Not edited by hand.\n";
@@ -92,7 +105,7 @@ function declarationOf(
   names: ReadonlyMap<string, string>,
 ): string {
   const rendering = { names, self: name, isSent, indent: "" };
-  const less = base === null ? null : beyond(schema, unique.get(base)?.schema);
+  const less = base === null || base === name ? null : beyond(schema, unique.get(base)?.schema);
   const heading = less === null ? name : `${name} extends ${base}`;
   const body = typeOf(less ?? schema, rendering);
   const text = body.startsWith("{") ? `export interface ${heading} ${body}` : `export type ${name} = ${body};`;
@@ -109,19 +122,23 @@ function beyond(schema: Schema, base: Schema | undefined): Schema | null {
   return { ...schema, properties: Object.fromEntries(own) };
 }
 
-/** Names that are not taken from the operation's. */
+/** Names that are not taken from the operation's; of two operations' that would be one. */
 const RENAMED: Readonly<Record<string, string>> = {
+  "saasGetTeam Team": "OwnTeam",
+  VerifyKeyReply: "VerifiedKey",
   SetOrgMemberReply: "Member",
   CreateKeyReply: "MadeKey",
   Audit: "AuditEntry",
-  Row: "UsageRow",
+  Usage: "UsageRow",
+  Recovered: "Recovery",
+  ReverseRecoveredReply: "Reversal",
 };
 
 /** What of an operation is named: `get` gives an object its name, `update` its fields. */
 function namedIn(operation: OpenApiOperation): Named[] {
   const { operationId, summary, requestBody, responses } = operation;
-  const Name = `${operationId.charAt(0).toUpperCase()}${operationId.slice(1)}`;
-  const [, verb = "", noun = ""] = /^(Get|Update|Create)?(.*)$/.exec(Name) ?? [];
+  const Name = operationId.replace(/^saas/, "").replace(/^[a-z]/, (letter) => letter.toUpperCase());
+  const [, verb = "", noun = ""] = /^([A-Z][a-z]+)?(.*)$/.exec(Name) ?? [];
   const what = `${summary.charAt(0).toLowerCase()}${summary.slice(1)}`;
   const named = (
     own: string,
@@ -131,16 +148,22 @@ function namedIn(operation: OpenApiOperation): Named[] {
   ): Named[] =>
     schema === null
       ? []
-      : [{ name: RENAMED[own] ?? own, about: `\`${operationId}\`, ${part}: ${what}.`, schema, ...more }];
+      : [
+          {
+            name: RENAMED[`${operationId} ${own}`] ?? RENAMED[own] ?? own,
+            about: `\`${operationId}\`, ${part}: ${what}.`,
+            schema,
+            ...more,
+          },
+        ];
   const good = Object.entries(responses).find(([status]) => status.startsWith("2"))?.[1];
-  const isMade = verb === "Create";
   return [
     ...named(`${Name}Query`, "query", querySchema(operation), { isSent: true, isMain: false, base: null }),
     ...named(verb === "Update" ? `${noun}Fields` : `${Name}Body`, "body", schemaIn(requestBody), {
-      ...{ isSent: true, isMain: verb === "Update", base: isMade ? `${noun}Fields` : null },
+      ...{ isSent: true, isMain: verb === "Update", base: `${noun}Fields` },
     }),
     ...named(verb === "Get" ? noun : `${Name}Reply`, "answer", schemaIn(good), {
-      ...{ isSent: false, isMain: verb === "Get", base: isMade ? noun : null },
+      ...{ isSent: false, isMain: verb === "Get", base: noun },
     }),
   ];
 }
@@ -164,7 +187,7 @@ function nestedIn({ name, schema, isSent }: Named): Named[] {
   return Object.entries(schema.properties ?? {}).flatMap(([property, inner]) => {
     const item = itemOf(inner);
     if (item === null) return [];
-    const noun = property === "items" ? name.replace(/^List|Reply$/g, "") : nounOf(property);
+    const noun = property === "items" || property === "rows" ? name.replace(/^List|Reply$/g, "") : nounOf(property);
     const own = { name: isSent ? `${noun}Fields` : (RENAMED[noun] ?? noun), about: `One of \`${property}\`.` };
     const nested = { ...own, schema: item, isSent, isMain: false, base: null };
     return [nested, ...nestedIn(nested)];

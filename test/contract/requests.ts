@@ -100,6 +100,37 @@ export const requests: Suite = {
     t.same(store.requests.usage("key", clock.nowMs() + 2 * day), []);
   },
 
+  "usage ends before an instant, and sums each combination of several groups": async (t, fresh) => {
+    const { store, clock } = open(t, fresh);
+    const now = clock.nowMs();
+    const add = (receivedMs: number, model: string, teamAlias: string | null, costNanoUsd: number): void => {
+      const teamId = teamAlias === null ? null : `team_${teamAlias}`;
+      store.requests.append(accessRecord("r", { receivedMs, model, teamAlias, teamId, costNanoUsd }));
+    };
+    add(now, "small", "ml", 1);
+    add(now + 1, "small", "ml", 10);
+    add(now + 2, "large", null, 100);
+    add(now + 86_400_000, "small", null, 1_000);
+    await store.ledger.commit([]);
+    const sums = (groups: Parameters<typeof store.requests.usage>[0], untilMs?: number | null) =>
+      store.requests.usage(groups, now, untilMs).map(({ names, costNanoUsd }) => [...names, costNanoUsd]);
+    t.same(sums("model", now + 1), [["small", 1n]], "at the end is not in");
+    t.same(sums("model", now + 2), [["small", 11n]]);
+    t.same(sums("model", now), []);
+    t.same(sums("model", null), sums("model"));
+    t.same(sums(["team", "model"]), [
+      ["-", "small", 1_000n],
+      ["-", "large", 100n],
+      ["ml", "small", 11n],
+    ]);
+    t.same(sums(["model", "day"]), [
+      ["large", "2026-11-21", 100n],
+      ["small", "2026-11-21", 11n],
+      ["small", "2026-11-22", 1_000n],
+    ]);
+    t.equal(store.requests.usage(["day", "team"], now)[0]?.name, "2026-11-21");
+  },
+
   "decided requests come back as they were recorded, newest first, across pages": async (t, fresh) => {
     const { store, clock } = open(t, fresh);
     const key = store.accounts.createKey(newKey("made"));
@@ -145,19 +176,22 @@ export const requests: Suite = {
     hit(clock.nowMs() + 5, { ruleIds: ["a"], shadowIds: ["s"], warningIds: ["w"] });
     hit(clock.nowMs() + 3, { ruleIds: ["a"] });
     hit(clock.nowMs() + day, { ruleIds: ["a"] });
+    hit(clock.nowMs(), { ruleIds: ["a"], countedIds: ["l"] });
+    hit(clock.nowMs() + 1, { refusedById: "l", outcome: "not_sent" });
     t.equal(store.requests.ruleHits(0).size, 0, "not before they are written");
     await store.ledger.commit([]);
     hit(clock.nowMs(), { ruleIds: ["b"] });
     await store.ledger.commit([]);
     const now = clock.nowMs();
     const all = {
-      a: { hits: 4, lastMs: now + day },
-      b: { hits: 2, lastMs: now },
-      s: { hits: 1, lastMs: now + 5 },
-      w: { hits: 1, lastMs: now + 5 },
+      a: { hits: 5, refused: 0, lastMs: now + day },
+      b: { hits: 2, refused: 0, lastMs: now },
+      l: { hits: 2, refused: 1, lastMs: now + 1 },
+      s: { hits: 1, refused: 0, lastMs: now + 5 },
+      w: { hits: 1, refused: 0, lastMs: now + 5 },
     };
     t.same(Object.fromEntries(store.requests.ruleHits(now + 3_600_000)), all, "a day counts whole");
-    t.same(Object.fromEntries(store.requests.ruleHits(now + day)), { a: { hits: 1, lastMs: now + day } });
+    t.same(Object.fromEntries(store.requests.ruleHits(now + day)), { a: { hits: 1, refused: 0, lastMs: now + day } });
     hit(now, { ruleIds: ["lost"] });
     database.crash(store);
     const { store: next } = open(t, () => database, clock);

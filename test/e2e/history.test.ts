@@ -185,6 +185,24 @@ t.test("rules are listed with their hits, and those that never matched", async (
   t.match(unused.stderr, /^2 unused rules/);
 });
 
+t.test("requests that limits and budgets counted or refused are their hits", async (t) => {
+  const gateway = await setUp(t);
+  const statements = "limit 2 requests per 1h as twice\nbudget $5 per day\nlimit 9 concurrent model never as idle\n";
+  writeFileSync(join(gateway.directory, "rules", "a.rules"), `version 1\ndefault allow\n${statements}`);
+  await gateway.reloadRules();
+  for (let i = 0; i < 3; i += 1) await ask(gateway, {});
+  const run = (...argv: string[]) => tollgate(gateway.directory, ["rules", "list", ...argv]);
+  t.match(JSON.parse((await run("--json")).stdout).rules, [
+    { effect: "limit", id: "twice", hits: 3, refused: 1, last_hit: /^20/ },
+    { effect: "budget", hits: 2, refused: 0 },
+    { effect: "limit", id: "idle", hits: 0, refused: 0, last_hit: null },
+  ]);
+  t.match((await run()).stdout, /HITS +REFUSED +LAST HIT[\s\S]*twice +3 +1 +0s ago +limit 2 requests per 1h/);
+  t.match((await run("--unused")).stdout, /idle +0 +0 +limit 9 concurrent/);
+  const refused = gateway.logged.filter(({ refused_by }) => refused_by !== undefined);
+  t.match(refused, [{ refused_by: "twice", status: 429, error: "rate_limit_exceeded" }]);
+});
+
 t.test("header and metadata values are kept only where the config lets them be", async (t) => {
   const gateway = await setUp(t, { recording: { values: false } });
   const id = await ask(gateway, {}, { "x-env": "dev" });

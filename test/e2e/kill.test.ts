@@ -104,6 +104,67 @@ t.test("kill -9: what a client saw complete is in the usage, exactly, and nothin
   t.ok(recoveries >= 1, `${recoveries} starts told what they charged for a crash`);
 });
 
+t.test("kill -9: the charge for what was in flight names the requests, and an admin takes it back", async (t) => {
+  const admin = { listen: "127.0.0.1:0", key: "adm-of-this-test" };
+  const { upstream, directory } = await setUp(t, { admin });
+  const made = await tollgate(directory, [
+    "keys",
+    "create",
+    "--alias",
+    "tight",
+    "--budget",
+    "$0.00012 total",
+    "--json",
+  ]);
+  const { key } = JSON.parse(made.stdout);
+  upstream.answer = () => undefined;
+  const first = await spawnGateway(t, directory);
+  const asking = Array.from({ length: 2 }, () => ask(first, key).catch(() => null));
+  await until("both are in flight", () => upstream.seen.length === 2);
+  await until("the process has told of them", () => inFlightIn(directory) === 2, 5_000);
+  first.child.kill("SIGKILL");
+  await first.ended;
+  await Promise.all(asking);
+
+  const second = await spawnGateway(t, directory);
+  upstream.answer = json({
+    ...CHAT,
+    choices: [],
+    usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
+  });
+  const api = async (
+    path: string,
+    method = "GET",
+  ): Promise<{ rows: Record<string, unknown>[]; taken_off?: string }> => {
+    const answer = await fetch(`${second.adminUrl}${path}`, { method, headers: { "x-admin-key": admin.key } });
+    return (await answer.json()) as { rows: Record<string, unknown>[] };
+  };
+  const status = async (): Promise<number> =>
+    (await ask(second, key, JSON.stringify({ ...CHAT, max_tokens: 100 }))).status;
+  t.equal(await status(), 429, "the charge counts against the budget");
+  const { rows } = await api("/-/ledger/recovered");
+  t.match(rows, [{ unit: "usd", quota: /^budget:bud_/, window: "total", reversed: null }]);
+  t.equal(rows[0]?.open, rows[0]?.amount);
+  const ids = rows[0]?.in_flight as string[];
+  t.equal(ids.length, 2);
+  t.match(ids[0], /^req_/);
+  const { taken_off } = await api(`/-/ledger/recovered/${rows[0]?.id}/reverse`, "POST");
+  t.equal(taken_off, rows[0]?.amount);
+  t.match(await api(`/-/ledger/recovered/${rows[0]?.id}/reverse`, "POST"), { taken_off: "0" });
+  t.match(await api("/-/ledger/recovered/reverse", "POST"), { rows: [] });
+  t.match(await api("/-/ledger/recovered/99/reverse", "POST"), { status: 404 });
+  await until("a refusal is no longer believed", async () => (await status()) === 200, 2_000);
+  t.match((await tollgate(directory, ["audit"])).stdout, /master +update +key tight +unaccounted/);
+});
+
+/** Of how many requests the only gateway has told. */
+function inFlightIn(directory: string): number {
+  const db = new Database(join(directory, "tollgate.db"), { readonly: true });
+  const text = db.prepare<[], string>("SELECT in_flight FROM processes").pluck().get() ?? "[]";
+  db.close();
+  return (JSON.parse(text) as unknown[]).length;
+}
+
 function auditRows(t: Test, directory: string, complete: readonly Complete[]): void {
   const db = new Database(join(directory, "tollgate.db"), { readonly: true });
   const select = db.prepare(

@@ -155,7 +155,9 @@ function faulty(store: LedgerStore, fault: Fault): LedgerStore {
     uses: (id, span) => store.uses(id, span),
     heartbeat: () => store.heartbeat(),
     passTime: (nowMs) => store.passTime(nowMs),
+    claimWarning: (id, amount) => store.claimWarning(id, amount),
     recoveries: (sinceMs) => store.recoveries(sinceMs),
+    reverse: (which, by) => store.reverse(which, by),
   };
 }
 

@@ -29,6 +29,8 @@ type Step =
   | { do: "turn" }
   | { do: "second"; process: number }
   | { do: "crash"; process: number }
+  | { do: "reverse"; process: number }
+  | { do: "reset"; quota: QuotaIndex }
   | { do: "step clock"; days: number }
   | { do: "limit"; quota: QuotaIndex; limit: number };
 
@@ -49,6 +51,8 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 3, arbitrary: fc.constant({ do: "turn" as const }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("second" as const), process }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("crash" as const), process }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("reverse" as const), process }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("reset" as const), quota: which }) },
     {
       weight: 1,
       arbitrary: fc.record({ do: fc.constant("step clock" as const), days: fc.constantFrom(-40, -1, 0.4, 1) }),
@@ -81,6 +85,10 @@ interface ModelCounter {
   readonly expiresMs: number | null;
   spent: number;
   unaccounted: number;
+  /** As it was last asked for. */
+  limit: number;
+  /** Something was taken off that the engine does not know of. */
+  isApart: boolean;
   /** What each process posted beyond its holds: others may not know of it while they spend what they leased before. */
   readonly overruns: Map<Process, number>;
 }
@@ -89,6 +97,8 @@ class Model {
   readonly clock = new FakeClock();
   readonly steady = new SteadyClock(this.clock);
   readonly limits: [number, number, number, number, number] = [500, 700, 1_000, 400, 300];
+  /** How often each was reset: it then goes by another id, as a budget does. */
+  readonly resets: [number, number, number, number, number] = [0, 0, 0, 0, 0];
   readonly counters = new Map<string, ModelCounter>();
   readonly processes: Process[];
   readonly #database: SqliteTestDatabase;
@@ -111,6 +121,11 @@ class Model {
         return await this.#second(this.#process(step.process));
       case "crash":
         return await this.#crash(step.process % this.processes.length);
+      case "reverse":
+        return this.#reverse(this.#process(step.process));
+      case "reset":
+        this.resets[step.quota] += 1;
+        return;
       case "step clock":
         return await this.#stepClock(step.days * DAY_MS);
       case "limit":
@@ -128,6 +143,21 @@ class Model {
       equal(Number(state.unaccounted), counter.unaccounted, `${counter.quota} ${counter.window} unaccounted`);
       const held = sum(this.holds.filter((open) => open.counters.includes(counter)).map((open) => amountOf(open)));
       if (Number(state.leased) < held) throw new Error(`${counter.quota}: leased ${state.leased}, held ${held}`);
+    }
+    for (const open of this.holds) this.#checkStanding(open);
+  }
+
+  /**
+   * Of one process: spent + reserved + free = limit, in the window that the hold is charged to. What was taken off behind
+   * the engine's back it learns when it next asks: until then it says less.
+   */
+  #checkStanding({ hold, owner, counters }: OpenHold): void {
+    if (this.processes.length > 1) return;
+    for (const [i, counter] of counters.entries()) {
+      const { remaining } = owner.ledger.standing(hold, i);
+      const free = Math.max(0, counter.limit - this.#taken(counter, owner));
+      if (!counter.isApart) equal(remaining, free, `${counter.quota}: free`);
+      else if (remaining > free) throw new Error(`${counter.quota}: says that ${remaining} is free, ${free} is`);
     }
   }
 
@@ -151,7 +181,12 @@ class Model {
   }
 
   #reserve(one: Process, indexes: readonly QuotaIndex[], amount: number): void {
-    const quotas = indexes.map((i) => ({ ...QUOTAS[i], label: QUOTAS[i].id, limit: BigInt(this.limits[i]) }));
+    const quotas = indexes.map((i) => ({
+      ...QUOTAS[i],
+      id: `${QUOTAS[i].id}/${this.resets[i]}`,
+      label: QUOTAS[i].id,
+      limit: BigInt(this.limits[i]),
+    }));
     const counters = quotas.map((each) => this.#counterNow(one, each));
     const answer = one.ledger.reserve(quotas, amount);
     if (answer.ok) {
@@ -208,6 +243,7 @@ class Model {
     work();
     for (const [i, counter] of counters.entries()) {
       if (this.#state(counter).spent !== 0n) continue;
+      counter.isApart = true;
       counter.spent -= Number(before[i]?.spent ?? 0n);
       counter.unaccounted -= Number(before[i]?.unaccounted ?? 0n);
     }
@@ -240,6 +276,21 @@ class Model {
     for (const counter of this.counters.values()) this.#accept(counter, lost);
   }
 
+  /** What was charged for dead processes is taken off, once; what the database has forgotten is not there to take. */
+  #reverse({ store }: Process): void {
+    for (const { recovery, amount } of store.ledger.reverse("all", { actor: "model", reason: null }) ?? []) {
+      const counter = this.counters.get(`${recovery.quota} ${recovery.window}`);
+      if (counter === undefined) throw new Error(`charged to ${recovery.quota}, which nobody used`);
+      const taken = Math.min(Number(amount), counter.unaccounted);
+      counter.spent -= taken;
+      counter.unaccounted -= taken;
+      counter.isApart = true;
+    }
+    // A refusal is believed for as long.
+    this.clock.advance(100);
+    equal(store.ledger.reverse("all", { actor: "model", reason: null })?.length ?? -1, 0, "reversed twice");
+  }
+
   /** The charge must cover what was in flight; how much slack came with it is the engine's affair. */
   #accept(counter: ModelCounter, lost: readonly OpenHold[]): void {
     const charged = Number(this.#state(counter).unaccounted) - counter.unaccounted;
@@ -260,8 +311,8 @@ class Model {
     return counter.spent + sum(held) - sum(unknown);
   }
 
-  #counterNow(one: Process, { id, window: kind }: Quota): ModelCounter {
-    const nowMs = (id === "rule:every" ? this.steady : this.clock).nowMs();
+  #counterNow(one: Process, { id, limit, window: kind }: Quota): ModelCounter {
+    const nowMs = (id.startsWith("rule:every") ? this.steady : this.clock).nowMs();
     let window = one.windows.get(kind);
     if (window === undefined || nowMs >= window.endMs || nowMs < window.startMs - DAY_MS) {
       window = windowOf(kind, nowMs);
@@ -274,8 +325,11 @@ class Model {
       expiresMs: window.expiresMs,
       spent: 0,
       unaccounted: 0,
+      limit: 0,
+      isApart: false,
       overruns: new Map(),
     };
+    counter.limit = Number(limit);
     this.counters.set(key, counter);
     return counter;
   }

@@ -20,7 +20,7 @@ export function limit(unit: Quota["unit"], amount: bigint, window: Quota["window
 }
 
 /** A ledger that holds and charges the same amount in all quotas. */
-export interface UniformLedger extends Pick<Ledger, "releaseIdle" | "holdsOpen" | "balance"> {
+export interface UniformLedger extends Pick<Ledger, "releaseIdle" | "holdsOpen" | "balance" | "standing"> {
   reserve(quotas: readonly Quota[], amount: number): ReserveAnswer;
   settle(hold: Hold, actual: number): Promise<void>;
 }
@@ -32,6 +32,7 @@ export function uniform(ledger: Ledger): UniformLedger {
     settle: (hold, actual) => ledger.settle(hold, actual === 0 ? null : hold.needs.map(() => actual)),
     releaseIdle: () => ledger.releaseIdle(),
     balance: (quota) => ledger.balance(quota),
+    standing: (hold, index) => ledger.standing(hold, index),
     get holdsOpen() {
       return ledger.holdsOpen;
     },

@@ -1,5 +1,7 @@
 // Calendar windows: names, ends, daylight saving, clocks that step.
+import fc from "fast-check";
 import t from "tap";
+import { budgetWindowText, parseBudgetWindow } from "../../src/budget-window.ts";
 import { Windows, windowAt } from "../../src/ledger/windows.ts";
 import { FakeClock } from "./fake-clock.ts";
 
@@ -104,4 +106,25 @@ t.test("the same window is the same object, and an unknown zone is refused at on
   clock.advance(60_000);
   t.equal(windows.current("month"), first);
   t.throws(() => new Windows(clock, "Mars/Olympus"), RangeError);
+});
+
+t.test("a length is read as it is written, and written in the largest unit that is whole", (t) => {
+  const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+  const unit = fc.constantFrom(...(Object.keys(units) as (keyof typeof units)[]));
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 999_999 }), unit, (count, name) => {
+      const window = parseBudgetWindow(`${count}${name}`);
+      if (window === null || typeof window === "string") throw new Error("is a length");
+      const again = parseBudgetWindow(budgetWindowText(window));
+      const same = JSON.stringify(again) === JSON.stringify(window);
+      return same && window.durationMs === count * units[name];
+    }),
+  );
+  t.same(
+    ["24h", "90m", "120s", "30d"].map((text) => budgetWindowText(parseBudgetWindow(text) ?? "day")),
+    [...["1d", "90m", "2m", "30d"]],
+  );
+  for (const text of ["month", "total"]) t.equal(parseBudgetWindow(text), text);
+  for (const text of ["", "0d", "1mo", "30", "d", "1.5h", "1000000s"]) t.equal(parseBudgetWindow(text), null, text);
+  t.end();
 });

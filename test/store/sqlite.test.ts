@@ -136,9 +136,9 @@ t.test(
     const next = openSqlite({ path, clock });
     t.teardown(() => next.close());
     t.strictSame([...next.requests.ruleHits(0)].sort(), [
-      ["a", { hits: 2, lastMs: receivedMs + 60_000 }],
-      ["b", { hits: 1, lastMs: receivedMs }],
-      ["s", { hits: 1, lastMs: receivedMs }],
+      ["a", { hits: 2, refused: 0, lastMs: receivedMs + 60_000 }],
+      ["b", { hits: 1, refused: 0, lastMs: receivedMs }],
+      ["s", { hits: 1, refused: 0, lastMs: receivedMs }],
     ]);
     t.same([...next.requests.spend("key", ["k"])], [["k", 15n]]);
     t.match(next.requests.find("1", receivedMs), { facts: null, rulesHash: null, warningIds: [], ruleIds: ["a", "b"] });

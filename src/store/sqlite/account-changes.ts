@@ -1,6 +1,6 @@
 // Every change of an account in SQLite: one transaction, the next revision, its lines in the audit log.
 import type Database from "better-sqlite3";
-import type { AuditEntry, AuditQuery, Json } from "../directory.ts";
+import type { AccountKind, AuditEntry, AuditQuery, Json } from "../directory.ts";
 import { guarded } from "./errors.ts";
 
 /** What a change says of itself; who and when are known already. */
@@ -10,7 +10,10 @@ export type AuditLine = Omit<AuditEntry, "seq" | "atMs" | "actor">;
 export type Log = (line: AuditLine) => void;
 
 /** An object that has changed. */
-export type Changed = Pick<AuditEntry, "kind" | "objectId">;
+export interface Changed {
+  readonly kind: AccountKind;
+  readonly objectId: string;
+}
 
 /** Past so many changes a cache had better forget everything. */
 const CHANGES_MAX = 1_000;
@@ -50,7 +53,7 @@ export class AccountChanges {
     this.#bump = db.prepare<[], number>("UPDATE meta SET revision = revision + 1 RETURNING revision").pluck();
     this.#insert = db.prepare(INSERT);
     this.#since = db.prepare(
-      "SELECT DISTINCT kind, object_id AS objectId FROM audit WHERE revision > ? ORDER BY revision LIMIT ?",
+      "SELECT DISTINCT kind, object_id AS objectId FROM audit WHERE revision > ? AND kind <> 'quota' ORDER BY revision LIMIT ?",
     );
   }
 

@@ -6,8 +6,9 @@ import type { KeyRow, KeyStatus } from "../store.ts";
 
 /** A row of `keys`. */
 export interface StoredKey extends Subject {
-  /** A JSON object; left out of a row to insert. */
+  /** A JSON object; left out of a row to insert, and so is the next. */
   readonly settings?: string;
+  readonly spend_epoch?: number;
   readonly hash: Buffer;
   readonly prefix: string;
   readonly last_four: string;
@@ -31,6 +32,7 @@ export interface OwnerRow extends Subject {
   readonly settings: string;
   readonly rules?: string | null;
   readonly org_id?: string | null;
+  readonly spend_epoch: number;
 }
 
 /** A row of `teams`, with its organisation's alias. */
@@ -68,7 +70,7 @@ export function toKeyRow(key: StoredKey): KeyRow {
 
 /** Whose key it is, with the rules that apply to its requests. */
 export function toPrincipal(
-  key: StoredKey,
+  key: Pick<StoredKey, "id" | "alias" | "created_ms" | "roles" | "tags">,
   owners: readonly Owner[],
   budgets: readonly Budget[],
   rules: readonly InlineRules[],
@@ -105,13 +107,16 @@ export interface Owner {
   readonly rules: string | null;
   readonly status: string;
   readonly settings: Fields;
+  /** How often what was spent was forgotten: part of the names of counters that have no budget's id. */
+  readonly spendEpoch: number;
 }
 
 /** The row as an owner. */
 export function toOwner(scope: Owner["scope"], row: OwnerRow): Owner {
   const subject = Object.freeze({ id: row.id, alias: row.alias });
   const settings = row.settings === "{}" ? NO_FIELDS : (JSON.parse(row.settings) as Fields);
-  return { scope, subject, rules: row.rules ?? null, status: row.status, settings };
+  const { status, spend_epoch: spendEpoch } = row;
+  return { scope, subject, rules: row.rules ?? null, status, settings, spendEpoch };
 }
 
 const NO_FIELDS: Fields = Object.freeze({});

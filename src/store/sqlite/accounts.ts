@@ -1,6 +1,6 @@
 // Keys, teams, organisations, their budgets and rules in SQLite.
 import type Database from "better-sqlite3";
-import type { Budget, InlineRules, Subject } from "../../types.ts";
+import type { Budget, InlineRules, Principal, Subject } from "../../types.ts";
 import type { AccountKind } from "../directory.ts";
 import type {
   AccountStore,
@@ -109,6 +109,15 @@ export class SqliteAccounts implements AccountStore {
 
   getKey(idOrAlias: string): KeyLookup {
     return guarded(() => this.#lookups.of(this.#key(idOrAlias)));
+  }
+
+  limited(kind: Budget["scope"], idOrAlias: string): Principal {
+    if (kind === "key") return this.getKey(idOrAlias).principal;
+    return guarded(() => {
+      const principal = this.#lookups.ofOwner(kind, idOrAlias);
+      if (principal !== null) return principal;
+      throw new StoreError("no_such_object", `There is no ${kind} called ${idOrAlias}`);
+    });
   }
 
   hasKeys(): boolean {

@@ -1,9 +1,11 @@
 // Budgets of organisations, teams, users and keys in SQLite.
 import type Database from "better-sqlite3";
+import { budgetWindowText, parseBudgetWindow } from "../../budget-window.ts";
 import { formatUsd, parseUsd } from "../../money.ts";
-import type { Budget, BudgetWindow, Subject } from "../../types.ts";
+import type { Budget, Subject } from "../../types.ts";
 import { type NewBudget, StoreError } from "../store.ts";
 import { newId, type Owner } from "./account-rows.ts";
+import { TABLES } from "./directory-rows.ts";
 
 export type BudgetScope = Budget["scope"];
 
@@ -13,23 +15,19 @@ export interface BudgetField {
   readonly window: string;
 }
 
-/** A budget on a length of time instead of a calendar period: the rule language's `budget` statement counts it. */
-export interface LengthBudget extends BudgetField {
-  readonly id: string;
-}
-
 /** The largest INTEGER: about $9.2 billion in nano-USD. */
-const LIMIT_MAX = 2n ** 63n - 1n;
+export const LIMIT_MAX = 2n ** 63n - 1n;
 
+/** The ledger's name for a budget's counter: this and the budget's id. */
+const QUOTA_PREFIX = "budget:";
 const SET = `
   INSERT INTO budgets (id, scope, subject_id, win, limit_nano_usd) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (subject_id, scope, win) DO UPDATE SET limit_nano_usd = excluded.limit_nano_usd
   RETURNING id, win, limit_nano_usd`;
 const OF = "SELECT id, win, limit_nano_usd FROM budgets WHERE subject_id = ? AND scope = ? ORDER BY rowid";
+const NEWEST_COUNTER = "SELECT win, spent FROM counters WHERE quota = ? ORDER BY win DESC LIMIT 1";
 const OF_MANY = `
   SELECT id, scope, subject_id, win, limit_nano_usd FROM budgets WHERE subject_id IN (?, ?, ?, ?) ORDER BY rowid`;
-const CALENDAR: ReadonlySet<string> = new Set<BudgetWindow>(["day", "week", "month", "year", "total"]);
-
 interface OwnedBudget extends StoredBudget {
   readonly scope: BudgetScope;
   readonly subject_id: string;
@@ -41,11 +39,13 @@ interface StoredBudget {
   readonly limit_nano_usd: bigint;
 }
 
-/** A key's budgets, its owners' among them, in the owners' order. */
-export interface OwnersBudgets {
-  readonly calendar: readonly Budget[];
-  readonly lengths: ReadonlyMap<BudgetScope, readonly LengthBudget[]>;
-}
+/** What was spent of a budget, as JSON; `in` is the newest window that anything was spent in, null where nothing ever was. */
+export type BudgetSpend = {
+  readonly limitUsd: string;
+  readonly window: string;
+  readonly spentUsd: string;
+  readonly in: string | null;
+};
 
 /** The budgets table. What writes runs inside the caller's transaction. */
 export class Budgets {
@@ -63,7 +63,7 @@ export class Budgets {
 
   /** Sets the subject's budget for that window; one that was there keeps its id. `out_of_range`. */
   set(scope: BudgetScope, subject: Subject, { limitNanoUsd, window }: NewBudget): Budget {
-    return toBudget(this.#put(scope, subject.id, window, limitNanoUsd), scope, subject);
+    return toBudget(this.#put(scope, subject.id, budgetWindowText(window), limitNanoUsd), scope, subject);
   }
 
   /** Makes these the subject's budgets. One whose window stays keeps its id, and so what was spent. */
@@ -81,10 +81,20 @@ export class Budgets {
     for (const budget of this.#of.all(id, scope)) this.#db.prepare(sql).run(newId("bud"), budget.id);
   }
 
-  /** The subject's own budgets on calendar periods, oldest first. */
+  /** The subject's own budgets, oldest first. */
   of(scope: BudgetScope, subject: Subject): readonly Budget[] {
-    const all = this.#of.all(subject.id, scope);
-    return all.filter(({ win }) => CALENDAR.has(win)).map((row) => toBudget(row, scope, subject));
+    return this.#of.all(subject.id, scope).map((row) => toBudget(row, scope, subject));
+  }
+
+  /** What was spent of each of the subject's own budgets, oldest first. */
+  spendOf(scope: BudgetScope, id: string): readonly BudgetSpend[] {
+    const newest = this.#db
+      .prepare<[string], { readonly win: string; readonly spent: bigint }>(NEWEST_COUNTER)
+      .safeIntegers();
+    return this.#of.all(id, scope).map((row) => {
+      const counter = newest.get(`${QUOTA_PREFIX}${row.id}`);
+      return { ...toField(row), spentUsd: formatUsd(counter?.spent ?? 0n), in: counter?.win ?? null };
+    });
   }
 
   /** All the subject's own budgets, oldest first. */
@@ -97,20 +107,28 @@ export class Budgets {
     return this.#of.all(id, scope).map((budget) => budget.id);
   }
 
+  /** Whose budget the quota of that id counts; null for one that is no budget, or is not there any more. */
+  ownerOf(quota: string): (Subject & { readonly kind: BudgetScope }) | null {
+    if (!quota.startsWith(QUOTA_PREFIX)) return null;
+    const sql = "SELECT scope AS kind, subject_id AS id FROM budgets WHERE id = ?";
+    const id = quota.slice(QUOTA_PREFIX.length);
+    const owner = this.#db.prepare<[string], { kind: BudgetScope; id: string }>(sql).get(id);
+    if (owner === undefined) return null;
+    const alias = `SELECT alias FROM ${TABLES[owner.kind].name} WHERE id = ?`;
+    return { ...owner, alias: this.#db.prepare<[string], string>(alias).pluck().get(owner.id) ?? owner.id };
+  }
+
   /** All budgets that a key's requests are charged to: its own, its team's, its user's, its organisation's. */
-  ofOwners(owners: readonly Owner[]): OwnersBudgets {
+  ofOwners(owners: readonly Owner[]): readonly Budget[] {
     const [a = null, b = null, c = null, d = null] = owners.map(({ subject }) => subject.id);
     const rows = this.#ofMany.all(a, b, c, d);
-    const lengths = new Map<BudgetScope, LengthBudget[]>();
-    const calendar: Budget[] = [];
-    for (const { scope, subject } of rows.length === 0 ? [] : owners) {
-      for (const row of rows) {
-        if (row.scope !== scope || row.subject_id !== subject.id) continue;
-        if (CALENDAR.has(row.win)) calendar.push(toBudget(row, scope, subject));
-        else lengths.set(scope, [...(lengths.get(scope) ?? []), { id: row.id, ...toField(row) }]);
-      }
-    }
-    return { calendar, lengths };
+    return owners.flatMap((owner) => {
+      const own = rows.filter((row) => row.scope === owner.scope && row.subject_id === owner.subject.id);
+      return withSoft(
+        own.map((row) => toBudget(row, owner.scope, owner.subject)),
+        owner,
+      );
+    });
   }
 
   #put(scope: BudgetScope, id: string, window: string, limitNanoUsd: bigint): StoredBudget {
@@ -133,6 +151,27 @@ function toBudget(row: StoredBudget, scope: BudgetScope, subject: Subject): Budg
     scope,
     subject: Object.freeze({ id: subject.id, alias: subject.alias }),
     limitNanoUsd: row.limit_nano_usd,
-    window: row.win as BudgetWindow,
+    window: windowOf(row.win),
   });
+}
+
+/** One object for each window, so that the ledger finds what it knows of it. */
+const windows = new Map<string, Budget["window"]>();
+
+function windowOf(text: string): Budget["window"] {
+  const window = windows.get(text) ?? parseBudgetWindow(text);
+  if (window === null) throw new Error(`the database has a budget on \`${text}\``);
+  windows.set(text, window);
+  return window;
+}
+
+/** The soft budget is of the first one, the main one; without any it is a budget of its own, that only warns. */
+function withSoft(budgets: readonly Budget[], { scope, subject, settings, spendEpoch }: Owner): readonly Budget[] {
+  const soft = typeof settings.softBudgetUsd === "string" ? parseUsd(settings.softBudgetUsd) : null;
+  if (soft === null) return budgets;
+  const [main, ...rest] = budgets;
+  if (main !== undefined) return [Object.freeze({ ...main, softNanoUsd: soft }), ...rest];
+  const id = `soft_${scope}_${subject.id}_${spendEpoch}`;
+  const limits = { limitNanoUsd: LIMIT_MAX, softNanoUsd: soft, isSoftOnly: true } as const;
+  return [Object.freeze({ id, scope, subject, ...limits, window: "total" })];
 }

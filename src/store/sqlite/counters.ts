@@ -11,6 +11,7 @@ import type {
   WindowSpan,
   WindowUse,
 } from "../store.ts";
+import type { Recoveries } from "./recoveries.ts";
 
 // Amounts are bound as BigInt: SQLite adds a JavaScript number as a float, which is not exact past 2^53.
 // min(spent, MAX - x) + x: a sum past 2^63 - 1 stays there instead of turning into a float.
@@ -20,7 +21,8 @@ const SPEND = `
     spent = min(spent, 9223372036854775807 - excluded.spent) + excluded.spent,
     unaccounted = min(unaccounted, 9223372036854775807 - excluded.unaccounted) + excluded.unaccounted`;
 const UNCHARGE = `
-  UPDATE counters SET spent = max(spent - ?, 0), unaccounted = max(unaccounted - ?, 0) WHERE quota = ? AND win = ?`;
+  UPDATE counters SET spent = spent - min(@amount, unaccounted), unaccounted = unaccounted - min(@amount, unaccounted)
+  WHERE quota = @quota AND win = @window`;
 const TAKE = `
   INSERT INTO leases (quota, win, process, amount, expires_ms, unit) VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT (quota, win, process) DO UPDATE SET amount = amount + excluded.amount`;
@@ -56,8 +58,9 @@ type Milliseconds = number | bigint | null;
 /** Counters and the leases of one process on them. */
 export class Counters {
   readonly #process: string;
+  readonly #recoveries: Recoveries;
   readonly #spend: Database.Statement<[string, string, bigint, bigint, Milliseconds]>;
-  readonly #uncharge: Database.Statement<[bigint, bigint, string, string]>;
+  readonly #uncharge: Database.Statement<[CounterId & { readonly amount: bigint }]>;
   readonly #take: Database.Statement<[string, string, string, bigint, Milliseconds, string]>;
   readonly #give: Database.Statement<[bigint, string, string, string, bigint]>;
   readonly #lease: Database.Statement<[string, string, string], bigint>;
@@ -72,8 +75,9 @@ export class Counters {
   readonly #passTime: Database.Statement<[number], number>;
   readonly #prune: Database.Statement<[number]>;
 
-  constructor(db: Database.Database, process: string) {
+  constructor(db: Database.Database, process: string, recoveries: Recoveries) {
     this.#process = process;
+    this.#recoveries = recoveries;
     this.#spend = db.prepare(SPEND);
     this.#uncharge = db.prepare(UNCHARGE);
     this.#take = db.prepare(TAKE);
@@ -149,6 +153,11 @@ export class Counters {
     return charged.map(({ quota, window, unit, amount }) => ({ quota, window, unit, amount }));
   }
 
+  /** Takes off what was charged as `unaccounted`: no more than there is. */
+  uncharge({ quota, window }: CounterId, amount: bigint): void {
+    this.#uncharge.run({ quota, window, amount });
+  }
+
   /** Removes this process's leases: all of them, or only the empty rows. */
   drop(which: "all" | "empty"): void {
     (which === "all" ? this.#dropLeases : this.#dropEmpty).run(this.#process);
@@ -173,7 +182,8 @@ export class Counters {
     // This process was taken for dead: the part that is missing was charged, and is now accounted for after all.
     const left = this.#lease.get(id.quota, id.window, this.#process) ?? 0n;
     this.#give.run(left, id.quota, id.window, this.#process, left);
-    this.#uncharge.run(wanted - left, wanted - left, id.quota, id.window);
+    const charged = this.#recoveries.giveBack(this.#process, id.quota, id.window, wanted - left);
+    if (charged > 0n) this.uncharge(id, charged);
   }
 }
 

@@ -37,7 +37,7 @@ const BOOK = `
   FROM credits WHERE team_id = @teamId`;
 const OPEN_JOB = `
   INSERT INTO jobs (id, team_id, key_id, type, status, mode, metadata, created_ms, updated_ms, expires_ms, held)
-  VALUES (@id, @teamId, @keyId, @type, 'pending', @mode, @metadata, @atMs, @atMs, @expiresMs, @hold)`;
+  VALUES (@id, @teamId, @keyId, @type, @status, @mode, @metadata, @atMs, @atMs, @expiresMs, @hold)`;
 const BEGIN_CALL = `
   UPDATE jobs SET status = 'in_progress', held = held + @hold, updated_ms = @atMs, expires_ms = max(expires_ms, @expiresMs)
   WHERE id = @id`;
@@ -61,6 +61,8 @@ interface Line extends Booking {
 
 export class SqliteCredits implements CreditStore {
   readonly #db: Database.Database;
+  /** By their text: preparing one costs more than running it. */
+  readonly #statements = new Map<string, Database.Statement>();
 
   constructor(db: Database.Database) {
     this.#db = db;
@@ -88,10 +90,11 @@ export class SqliteCredits implements CreditStore {
     return guarded(() => countOf(this.#db, "credit_transactions", query));
   }
 
-  async openJob({ metadata, ...job }: NewJob): Promise<Job | null> {
+  async openJob({ metadata, begun = false, ...job }: NewJob): Promise<Job | null> {
     return this.#write(() => {
       if (!this.#hold(job.teamId, job.hold)) return null;
-      this.#run(OPEN_JOB, { ...job, metadata: JSON.stringify(metadata) });
+      const status = begun ? "in_progress" : "pending";
+      this.#run(OPEN_JOB, { ...job, status, metadata: JSON.stringify(metadata) });
       return this.#existing(job.id);
     });
   }
@@ -107,19 +110,11 @@ export class SqliteCredits implements CreditStore {
     });
   }
 
-  async endCall(jobId: string, { hold, actual, ...end }: CallEnd): Promise<void> {
+  async endCall(jobId: string, end: CallEnd, andJob?: JobEnd): Promise<void> {
     this.#write(() => {
-      const { teamId, mode, completedMs } = this.#existing(jobId);
-      const change = mode === "job_based" ? 0 : actual - hold;
-      const isOpen = completedMs === null;
-      const [held, charged] = isOpen ? [change, 0] : [0, change];
-      this.#run(END_CALL, { ...end, id: jobId, failed: end.failed ? 1 : 0, held, charged });
-      if (change === 0) return;
-      this.#run(MOVE, { teamId, reserved: held, spent: charged });
-      if (isOpen) return;
-      const kind = change > 0 ? "job" : "refund";
-      const booking = { atMs: end.atMs, actor: "gateway", reason: "a call that was under way when the job ended" };
-      this.#book(teamId, { ...booking, kind, amount: -change, jobId });
+      this.#endCall(this.#existing(jobId), end);
+      const job = andJob === undefined ? null : this.#existing(jobId);
+      if (andJob !== undefined && job?.completedMs === null) this.#endJob(job, andJob);
     });
   }
 
@@ -133,7 +128,7 @@ export class SqliteCredits implements CreditStore {
   }
 
   async expireJobs(nowMs: number): Promise<number> {
-    const due = (): readonly JobRow[] => this.#db.prepare<[number, number], JobRow>(EXPIRED).all(nowMs, EXPIRED_MAX);
+    const due = (): readonly JobRow[] => this.#prepared<JobRow>(EXPIRED).all(nowMs, EXPIRED_MAX);
     // Asked for every few seconds, and mostly there is nothing to write.
     if (guarded(due).length === 0) return 0;
     return this.#write(() => {
@@ -171,9 +166,22 @@ export class SqliteCredits implements CreditStore {
     if (!Number.isSafeInteger(allocated) || allocated < 0 || allocated > CREDITS_MAX * MICRO_CREDITS) {
       throw new StoreError("out_of_range", `A team can have between 0 and ${CREDITS_MAX} credits`);
     }
-    this.#db.prepare(SET_ALLOCATED).run(teamId, allocated);
+    this.#prepared(SET_ALLOCATED).run(teamId, allocated);
     this.#book(teamId, { ...booking, kind, amount: allocated - before, jobId: null });
     return this.#account(teamId) as CreditAccount;
+  }
+
+  #endCall({ id, teamId, mode, completedMs }: Job, { hold, actual, ...end }: CallEnd): void {
+    const change = mode === "job_based" ? 0 : actual - hold;
+    const isOpen = completedMs === null;
+    const [held, charged] = isOpen ? [change, 0] : [0, change];
+    this.#run(END_CALL, { ...end, id, failed: end.failed ? 1 : 0, held, charged });
+    if (change === 0) return;
+    this.#run(MOVE, { teamId, reserved: held, spent: charged });
+    if (isOpen) return;
+    const kind = change > 0 ? "job" : "refund";
+    const booking = { atMs: end.atMs, actor: "gateway", reason: "a call that was under way when the job ended" };
+    this.#book(teamId, { ...booking, kind, amount: -change, jobId: id });
   }
 
   #endJob(job: Job, { status, error, metadata, actor, reason, atMs }: JobEnd): void {
@@ -196,11 +204,11 @@ export class SqliteCredits implements CreditStore {
   }
 
   #account(teamId: string): CreditAccount | null {
-    return this.#db.prepare<[string], CreditAccount>(ACCOUNT).get(teamId) ?? null;
+    return this.#prepared<CreditAccount>(ACCOUNT).get(teamId) ?? null;
   }
 
   #job(jobId: string): Job | null {
-    const row = this.#db.prepare<[string], JobRow>("SELECT * FROM jobs WHERE id = ?").get(jobId);
+    const row = this.#prepared<JobRow>("SELECT * FROM jobs WHERE id = ?").get(jobId);
     return row === undefined ? null : toJob(row);
   }
 
@@ -211,7 +219,16 @@ export class SqliteCredits implements CreditStore {
   }
 
   #run(sql: string, values: object): Database.RunResult {
-    return this.#db.prepare<[object]>(sql).run(values);
+    return this.#prepared(sql).run(values);
+  }
+
+  #prepared<Row>(sql: string): Database.Statement<unknown[], Row> {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement as Database.Statement<unknown[], Row>;
   }
 
   #write<T>(work: () => T): T {

@@ -23,6 +23,7 @@ import type {
 import { StoreError } from "../store.ts";
 import type { AccountChanges, Log } from "./account-changes.ts";
 import { newId } from "./account-rows.ts";
+import { BudgetSpending } from "./budget-spend.ts";
 import type { BudgetScope, Budgets } from "./budgets.ts";
 import { countSql, listSql, narrowSql, type Sql } from "./directory-query.ts";
 import { columnsOf, type ObjectRow, TABLES, toObject, type Value } from "./directory-rows.ts";
@@ -49,6 +50,7 @@ export class SqliteDirectory implements Directory {
   readonly #changes: AccountChanges;
   readonly #budgets: Budgets;
   readonly #spend: SpendTable;
+  readonly #budgetSpend: BudgetSpending;
   readonly #members: Memberships;
   readonly #iam: IamRuleTable;
   readonly #nowMs: () => number;
@@ -60,6 +62,7 @@ export class SqliteDirectory implements Directory {
     this.#changes = changes;
     this.#budgets = budgets;
     this.#spend = spend;
+    this.#budgetSpend = new BudgetSpending(db, budgets);
     this.#members = new Memberships(db);
     this.#iam = new IamRuleTable(db);
     this.#nowMs = nowMs;
@@ -198,10 +201,11 @@ export class SqliteDirectory implements Directory {
   async resetSpend(kind: AccountKind, id: string, { actor }: By): Promise<void> {
     this.#changes.run(actor, (log) => {
       const { alias } = this.#existing(kind, id).fields;
-      this.#budgets.renew(kind as BudgetScope, id);
+      const spent = this.#budgetSpend.of(kind as BudgetScope, id);
+      this.#budgetSpend.reset(kind as BudgetScope, id);
       this.#spend.forget(kind as SpendKind, id);
       const line = { action: "update", kind, objectId: id, objectAlias: String(alias) } as const;
-      log({ ...line, field: "spend", old: null, new: "0" });
+      log({ ...line, field: "spend", old: [...spent], new: "0" });
     });
   }
 

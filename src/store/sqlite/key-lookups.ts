@@ -2,26 +2,23 @@
 import type Database from "better-sqlite3";
 import { iamText } from "../../accounts/iam-text.ts";
 import { groupsIn, policyText } from "../../accounts/policy.ts";
-import { formatUsd, parseUsd } from "../../money.ts";
-import type { Budget, InlineRules } from "../../types.ts";
+import { parseUsd } from "../../money.ts";
+import type { Budget, InlineRules, Principal } from "../../types.ts";
 import type { Fields, IamRule } from "../directory.ts";
 import type { KeyLookup } from "../store.ts";
 import { type Owner, type OwnerRow, type StoredKey, toOwner, toPrincipal } from "./account-rows.ts";
-import type { Budgets, LengthBudget } from "./budgets.ts";
+import { type Budgets, LIMIT_MAX } from "./budgets.ts";
+import { TABLES } from "./directory-rows.ts";
 import { IamRuleTable } from "./iam-rules.ts";
 
 /** From the widest to the narrowest: the order in which a caller is told what denies. */
 const RULE_ORDER = ["org", "user", "team", "key"] as const satisfies readonly InlineRules["scope"][];
 
-/** What else is kept on an owner, and by how much the key's budgets are raised. */
-interface Kept {
-  readonly lengthBudgets: readonly LengthBudget[];
-  readonly raiseNanoUsd: bigint;
-  readonly iamRules: readonly IamRule[];
-}
+const NO_KEY = { id: "", alias: "", created_ms: 0, roles: "[]", tags: "[]" };
 
 /** Makes look-ups of rows. */
 export class KeyLookups {
+  readonly #db: Database.Database;
   readonly #budgets: Budgets;
   readonly #iam: IamRuleTable;
   readonly #team: Database.Statement<[string], OwnerRow>;
@@ -31,13 +28,14 @@ export class KeyLookups {
   readonly #groups: Database.Statement<[string], { readonly alias: string; readonly settings: string }>;
 
   constructor(db: Database.Database, budgets: Budgets, nowMs: () => number) {
+    this.#db = db;
     this.#budgets = budgets;
     this.#iam = new IamRuleTable(db);
     this.#nowMs = nowMs;
     // One row each by its index: four such look-ups take half the time of one query that joins them.
-    this.#team = db.prepare("SELECT id, alias, status, settings, rules, org_id FROM teams WHERE id = ?");
-    this.#user = db.prepare("SELECT id, alias, status, settings FROM users WHERE id = ?");
-    this.#org = db.prepare("SELECT id, alias, status, settings, rules FROM organizations WHERE id = ?");
+    this.#team = db.prepare("SELECT id, alias, status, settings, spend_epoch, rules, org_id FROM teams WHERE id = ?");
+    this.#user = db.prepare("SELECT id, alias, status, settings, spend_epoch FROM users WHERE id = ?");
+    this.#org = db.prepare("SELECT id, alias, status, settings, spend_epoch, rules FROM organizations WHERE id = ?");
     this.#groups = db.prepare(
       "SELECT alias, settings FROM access_groups WHERE deleted_ms IS NULL AND alias IN (SELECT value FROM json_each(?))",
     );
@@ -48,27 +46,31 @@ export class KeyLookups {
     const owners = this.#ownersOf(key);
     const budgets = this.#budgets.ofOwners(owners);
     const raise = raiseOf(owners[0]?.settings ?? {}, this.#nowMs());
-    const iam = this.#iam.ofOwners(owners);
-    const rules = RULE_ORDER.flatMap((scope) => owners.filter((owner) => owner.scope === scope)).flatMap((owner) =>
-      this.#rulesOf(owner, {
-        lengthBudgets: budgets.lengths.get(owner.scope) ?? [],
-        raiseNanoUsd: raise.nanoUsd,
-        iamRules: iam.get(owner.scope) ?? [],
-      }),
-    );
+    const rules = this.#rulesOfAll(owners);
     return {
       status: key.status,
       expiresMs: key.expires_ms,
-      principal: toPrincipal(key, owners, raised(budgets.calendar, raise.nanoUsd), rules),
+      principal: toPrincipal(key, owners, raised(budgets, raise), rules),
       allowedRoutes: (owners[0]?.settings.allowedRoutes ?? []) as readonly string[],
       blockedBy: blockOf(owners),
-      staleMs: raise.endsMs,
+      staleMs: raise?.untilMs ?? null,
     };
+  }
+
+  /** The principal of a key without a name that is of the owner alone; null when there is no such owner. */
+  ofOwner(kind: Exclude<Owner["scope"], "key">, idOrAlias: string): Principal | null {
+    const { name } = TABLES[kind];
+    const sql = `SELECT * FROM ${name} WHERE deleted_ms IS NULL AND @name IN (id, alias) ORDER BY id = @name DESC`;
+    const row = this.#db.prepare<[{ readonly name: string }], OwnerRow>(sql).get({ name: idOrAlias });
+    if (row === undefined) return null;
+    const org = kind === "team" && row.org_id != null ? this.#org.get(row.org_id) : undefined;
+    const owners = [toOwner(kind, row), ...(org === undefined ? [] : [toOwner("org", org)])];
+    return toPrincipal(NO_KEY, owners, this.#budgets.ofOwners(owners), this.#rulesOfAll(owners));
   }
 
   /** The key, its team, its user, its organisation, as far as it has them. */
   #ownersOf(key: StoredKey): readonly Owner[] {
-    const owners = [toOwner("key", { ...key, settings: key.settings ?? "{}" })];
+    const owners = [toOwner("key", { ...key, settings: key.settings ?? "{}", spend_epoch: key.spend_epoch ?? 0 })];
     const team = key.team_id === null ? undefined : this.#team.get(key.team_id);
     const user = key.user_id === null ? undefined : this.#user.get(key.user_id);
     const orgId = team?.org_id ?? null;
@@ -79,14 +81,19 @@ export class KeyLookups {
     return owners;
   }
 
+  #rulesOfAll(owners: readonly Owner[]): InlineRules[] {
+    const iam = this.#iam.ofOwners(owners);
+    return RULE_ORDER.flatMap((scope) => owners.filter((owner) => owner.scope === scope)).flatMap((owner) =>
+      this.#rulesOf(owner, iam.get(owner.scope) ?? []),
+    );
+  }
+
   /** What was written as rules, then what the IAM rules and the fields come to. */
-  #rulesOf(owner: Owner, { lengthBudgets, raiseNanoUsd, iamRules }: Kept): InlineRules[] {
-    const { scope, subject, settings } = owner;
-    const own = scope === "key" ? raisedLengths(lengthBudgets, raiseNanoUsd) : lengthBudgets;
-    const text = policyText(settings, { groups: this.#groupsIn(settings), lengthBudgets: own });
+  #rulesOf({ scope, subject, settings, spendEpoch, rules }: Owner, iamRules: readonly IamRule[]): InlineRules[] {
+    const text = policyText(settings, { groups: this.#groupsIn(settings), spendEpoch });
     const kept = (each: string | null, more: Pick<InlineRules, "origin"> = {}): InlineRules[] =>
       each === null ? [] : [Object.freeze({ scope, subject, text: each, ...more })];
-    return [...kept(owner.rules), ...kept(iamText(iamRules), { origin: "iam" }), ...kept(text)];
+    return [...kept(rules), ...kept(iamText(iamRules), { origin: "iam" }), ...kept(text)];
   }
 
   #groupsIn(settings: Fields): ReadonlyMap<string, readonly string[]> {
@@ -99,24 +106,22 @@ export class KeyLookups {
   }
 }
 
-/** By how much the key's budgets are raised for now, and when that ends. */
-function raiseOf(settings: Fields, nowMs: number): { readonly nanoUsd: bigint; readonly endsMs: number | null } {
+/** By how much the key's budgets are raised for now, and when that ends; null when they are not. */
+function raiseOf(settings: Fields, nowMs: number): NonNullable<Budget["raise"]> | null {
   const { tempBudgetIncreaseUsd, tempBudgetExpiresMs } = settings;
   const isOn = typeof tempBudgetExpiresMs === "number" && tempBudgetExpiresMs > nowMs;
-  if (!isOn || typeof tempBudgetIncreaseUsd !== "string") return { nanoUsd: 0n, endsMs: null };
-  return { nanoUsd: parseUsd(tempBudgetIncreaseUsd) ?? 0n, endsMs: tempBudgetExpiresMs };
+  if (!isOn || typeof tempBudgetIncreaseUsd !== "string") return null;
+  return { nanoUsd: parseUsd(tempBudgetIncreaseUsd) ?? 0n, untilMs: tempBudgetExpiresMs };
 }
 
-function raised(budgets: readonly Budget[], byNanoUsd: bigint): readonly Budget[] {
-  if (byNanoUsd === 0n) return budgets;
-  const raise = (budget: Budget): Budget =>
-    budget.scope === "key" ? Object.freeze({ ...budget, limitNanoUsd: budget.limitNanoUsd + byNanoUsd }) : budget;
-  return budgets.map(raise);
-}
-
-function raisedLengths(budgets: readonly LengthBudget[], byNanoUsd: bigint): readonly LengthBudget[] {
-  if (byNanoUsd === 0n) return budgets;
-  return budgets.map((budget) => ({ ...budget, limitUsd: formatUsd((parseUsd(budget.limitUsd) ?? 0n) + byNanoUsd) }));
+/** The store's largest limit bounds a raised one too. */
+function raised(budgets: readonly Budget[], raise: Budget["raise"] | null): readonly Budget[] {
+  if (raise === null || raise === undefined) return budgets;
+  return budgets.map((budget) => {
+    if (budget.scope !== "key" || budget.isSoftOnly) return budget;
+    const limitNanoUsd = budget.limitNanoUsd + raise.nanoUsd;
+    return Object.freeze({ ...budget, limitNanoUsd: limitNanoUsd > LIMIT_MAX ? LIMIT_MAX : limitNanoUsd, raise });
+  });
 }
 
 function blockOf(owners: readonly Owner[]): KeyLookup["blockedBy"] {

@@ -3,10 +3,12 @@ import type {
   CounterChange,
   CounterId,
   CounterState,
+  InFlight,
   LeaseAnswer,
   LeaseWish,
   LedgerStore,
   Recovery,
+  Reversal,
   StoreEvent,
   WindowSpan,
   WindowUse,
@@ -17,6 +19,8 @@ import type { Counters } from "./counters.ts";
 import { guarded } from "./errors.ts";
 import type { Processes } from "./processes.ts";
 import type { Recoveries } from "./recoveries.ts";
+import type { Reversals } from "./reversals.ts";
+import type { Warnings } from "./warnings.ts";
 
 /** A write that succeeded this lately proves that the database can be written. */
 const PROOF_MS = 100;
@@ -27,6 +31,8 @@ export interface SqliteLedgerParts {
   readonly counters: Counters;
   readonly processes: Processes;
   readonly recoveries: Recoveries;
+  readonly reversals: Reversals;
+  readonly warnings: Warnings;
   readonly onEvent: (event: StoreEvent) => void;
 }
 
@@ -55,8 +61,23 @@ export class SqliteLedger implements LedgerStore {
     return guarded(() => this.#parts.counters.uses(quota, span));
   }
 
+  claimWarning(id: CounterId, amount: bigint): boolean {
+    const { batch, warnings } = this.#parts;
+    batch.assertWritable();
+    return batch.write(() => warnings.claim(id, amount));
+  }
+
   recoveries(sinceMs: number): readonly Recovery[] {
     return guarded(() => this.#parts.recoveries.since(sinceMs));
+  }
+
+  reverse(
+    which: number | "all",
+    by: { readonly actor: string; readonly reason: string | null },
+  ): readonly Reversal[] | null {
+    const { batch, reversals } = this.#parts;
+    batch.assertWritable();
+    return batch.write(() => reversals.reverse(which, by));
   }
 
   commit(changes: readonly CounterChange[]): Promise<void> {
@@ -69,12 +90,13 @@ export class SqliteLedger implements LedgerStore {
     if (batch.provenAgoMs > PROOF_MS) batch.write(() => processes.beat());
   }
 
-  heartbeat(): void {
+  heartbeat(inFlight: readonly InFlight[] | null = null): void {
     const { batch, counters, processes } = this.#parts;
     this.#unlessUnavailable(() => {
       batch.assertWritable();
       const recovered = batch.write(() => {
         processes.beat();
+        if (inFlight !== null) processes.tell(inFlight);
         counters.drop("empty");
         return processes.recover();
       });

@@ -215,6 +215,50 @@ const STEPS: readonly string[] = [
   CREATE INDEX iam_rules_object ON iam_rules (object_id);
   `,
   NAMES,
+  `
+  ALTER TABLE rule_hits ADD COLUMN refused INTEGER NOT NULL DEFAULT 0; -- of hits: by a limit or budget statement
+  `,
+  `
+  CREATE TABLE recoveries_new (
+    id INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    process TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    quota TEXT NOT NULL,
+    win TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    amount INTEGER NOT NULL, -- charged as unaccounted
+    open INTEGER NOT NULL, -- of amount: still charged
+    in_flight TEXT NOT NULL DEFAULT '[]', -- a JSON array of request ids
+    reversed_ms INTEGER,
+    reversed_by TEXT,
+    reason TEXT
+  ) STRICT;
+  INSERT INTO recoveries_new (id, at_ms, process, pid, quota, win, unit, amount, open)
+    SELECT old.rowid, at_ms, process, pid, old.quota, old.win, unit, amount, min(amount, coalesce(unaccounted, 0))
+    FROM recoveries AS old LEFT JOIN counters ON counters.quota = old.quota AND counters.win = old.win;
+  DROP TABLE recoveries;
+  ALTER TABLE recoveries_new RENAME TO recoveries;
+  CREATE INDEX recoveries_at ON recoveries (at_ms);
+  CREATE INDEX recoveries_open ON recoveries (process, quota, win) WHERE open > 0;
+  ALTER TABLE processes ADD COLUMN in_flight TEXT NOT NULL DEFAULT '[]'; -- a JSON array of {requestId, quotas}
+  `,
+  `
+  CREATE TABLE budget_warnings ( -- those that were told
+    quota TEXT NOT NULL,
+    win TEXT NOT NULL,
+    amount INTEGER NOT NULL, -- what had been passed
+    told_ms INTEGER NOT NULL,
+    PRIMARY KEY (quota, win, amount)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  // How often what was spent was forgotten: names counters that have no budget's id.
+  `
+  ALTER TABLE organizations ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE teams ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE users ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE keys ADD COLUMN spend_epoch INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version that a database had before the account model. */

@@ -17,9 +17,11 @@ import { Recoveries } from "./recoveries.ts";
 import { RequestHistory } from "./request-history.ts";
 import { RequestList } from "./request-list.ts";
 import { Requests } from "./requests.ts";
+import { Reversals } from "./reversals.ts";
 import { RuleHitTable } from "./rule-hits.ts";
 import { SqliteRules } from "./rules.ts";
 import { SpendTable } from "./spend.ts";
+import { Warnings } from "./warnings.ts";
 
 /** How long a write may wait for another process's lock, blocking the event loop. */
 const BUSY_TIMEOUT_MS = 250;
@@ -59,19 +61,28 @@ export function openSqlite({ path, durability = "normal", ...options }: OpenSqli
 export function createSqliteStore(db: Database.Database, options: SqliteStoreOptions): Store {
   const { clock, onEvent = () => undefined, processId = newId("proc") } = options;
   const { busyTimeoutMs = BUSY_TIMEOUT_MS, commitTimeoutMs = COMMIT_TIMEOUT_MS } = options;
-  const counters = new Counters(db, processId);
+  const recoveries = new Recoveries(db);
+  const counters = new Counters(db, processId, recoveries);
   const requests = new Requests(db);
   const history = new RequestHistory(db);
   const hits = new RuleHitTable(db);
   const listed = new RequestList(db);
   const spend = new SpendTable(db);
   const batch = new Batch({ db, clock, counters, requests, hits, spend, busyTimeoutMs, commitTimeoutMs, onEvent });
-  const recoveries = new Recoveries(db);
   const processes = new Processes(db, processId, clock, counters, recoveries);
-  const ledger = new SqliteLedger({ batch, counters, processes, recoveries, onEvent });
-  ledger.recover();
   const nowMs = (): number => Math.trunc(clock.nowMs());
   const shared = { db, changes: new AccountChanges(db, nowMs), budgets: new Budgets(db), nowMs };
+  const reversals = new Reversals({ ...shared, counters, recoveries });
+  const ledger = new SqliteLedger({
+    batch,
+    counters,
+    processes,
+    recoveries,
+    reversals,
+    warnings: new Warnings(db, nowMs),
+    onEvent,
+  });
+  ledger.recover();
   const accounts = new SqliteAccounts(shared);
   let closing: Promise<void> | null = null;
   return {
@@ -81,7 +92,7 @@ export function createSqliteStore(db: Database.Database, options: SqliteStoreOpt
     ledger,
     requests: {
       append: (record) => batch.append(record),
-      usage: (group, sinceMs) => requests.usage(group, sinceMs),
+      usage: (groups, sinceMs, untilMs) => requests.usage(groups, sinceMs, untilMs),
       decided: (sinceMs) => history.decided(sinceMs),
       find: (id, receivedMs) => history.find(id, receivedMs),
       ruleHits: (sinceMs) => hits.since(sinceMs),

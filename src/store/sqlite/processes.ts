@@ -1,7 +1,7 @@
 // Who uses the database: this process's heartbeat, and finding the processes that died with leases.
 import type Database from "better-sqlite3";
 import type { Clock } from "../../types.ts";
-import type { Charge } from "../store.ts";
+import type { Charge, InFlight } from "../store.ts";
 import type { Counters } from "./counters.ts";
 import { isGone, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
 import type { Recoveries } from "./recoveries.ts";
@@ -13,9 +13,13 @@ const BEAT = `
   INSERT INTO processes (id, host, pid, started, beat, heartbeat_ms) VALUES (?, ?, ?, ?, 1, ?)
   ON CONFLICT (id) DO UPDATE SET beat = beat + 1, heartbeat_ms = excluded.heartbeat_ms`;
 
+const NOTHING_IN_FLIGHT = "[]";
+
 interface ProcessRow extends ProcessIdentity {
   readonly id: string;
   readonly beat: number;
+  /** A JSON array of `InFlight`. */
+  readonly in_flight: string;
 }
 
 /** A dead process and what was charged for it. */
@@ -43,6 +47,8 @@ export class Processes {
   readonly #beat: Database.Statement<[string, string, number, string | null, number]>;
   readonly #others: Database.Statement<[string], ProcessRow>;
   readonly #remove: Database.Statement<[string]>;
+  readonly #tell: Database.Statement<[string, string]>;
+  #told = NOTHING_IN_FLIGHT;
 
   constructor(db: Database.Database, id: string, clock: Clock, counters: Counters, recoveries: Recoveries) {
     this.#id = id;
@@ -50,14 +56,23 @@ export class Processes {
     this.#counters = counters;
     this.#recoveries = recoveries;
     this.#beat = db.prepare(BEAT);
-    this.#others = db.prepare("SELECT id, host, pid, started, beat FROM processes WHERE id <> ?");
+    this.#others = db.prepare("SELECT id, host, pid, started, beat, in_flight FROM processes WHERE id <> ?");
     this.#remove = db.prepare("DELETE FROM processes WHERE id = ?");
+    this.#tell = db.prepare("UPDATE processes SET in_flight = ? WHERE id = ?");
   }
 
   /** Says that this process lives; enters it where it is missing, so that its leases can be found should it die. */
   beat(): void {
     this.isEntered = true;
     this.#beat.run(this.#id, this.#own.host, this.#own.pid, this.#own.started, Math.trunc(this.#clock.nowMs()));
+  }
+
+  /** Says which requests this process has in flight; written when they are others than before. After `beat`. */
+  tell(inFlight: readonly InFlight[]): void {
+    const text = JSON.stringify(inFlight);
+    if (text === this.#told) return;
+    this.#tell.run(text, this.#id);
+    this.#told = text;
   }
 
   /** Other processes that are dead. Reads only. */
@@ -70,9 +85,10 @@ export class Processes {
 
   /** Charges the leases of those that are dead and removes them. Inside a write transaction. */
   recover(): readonly Recovered[] {
-    return this.findDead().map(({ id, pid }) => {
+    return this.findDead().map(({ id, pid, in_flight }) => {
       const charged = this.#counters.chargeLeasesOf(id);
-      this.#recoveries.add(this.#clock.nowMs(), id, pid, charged);
+      const inFlight = JSON.parse(in_flight) as InFlight[];
+      this.#recoveries.add(this.#clock.nowMs(), { process: id, pid, inFlight }, charged);
       this.#remove.run(id);
       return { process: id, pid, charged };
     });

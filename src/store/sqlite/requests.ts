@@ -60,7 +60,7 @@ const GROUPS: Readonly<Record<UsageGroup, { readonly by: string; readonly name: 
   day: { by: "date(received_ms / 1000, 'unixepoch')", name: "date(received_ms / 1000, 'unixepoch')" },
 };
 
-type UsageColumns = [name: string, requests: bigint, input: bigint, output: bigint, cost: bigint, newest: bigint];
+type Sums = readonly [requests: bigint, input: bigint, output: bigint, cost: bigint, newest: bigint];
 
 /** The request table's two statements. */
 export class Requests {
@@ -80,20 +80,34 @@ export class Requests {
   }
 
   /** See `RequestStore.usage`. */
-  usage(group: UsageGroup, sinceMs: number): readonly UsageRow[] {
-    const { by, name } = GROUPS[group];
-    const order = group === "day" ? "1" : "5 DESC, 2 DESC, 1";
+  usage(
+    groups: UsageGroup | readonly UsageGroup[],
+    sinceMs: number,
+    untilMs: number | null = null,
+  ): readonly UsageRow[] {
+    const all = typeof groups === "string" ? [groups] : groups;
+    const days = all.flatMap((group, i) => (group === "day" ? [String(i + 1)] : []));
+    const names = all.map((_, i) => String(i + 1));
+    const order = [...days, `${all.length + 4} DESC`, `${all.length + 1} DESC`, ...names];
     const sql = `
-      SELECT ${name}, count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-        coalesce(sum(cost_nano_usd), 0), max(received_ms)
-      FROM requests WHERE received_ms >= ? AND outcome <> 'not_sent' GROUP BY ${by} ORDER BY ${order}`;
-    return guarded(() => this.#db.prepare<[number], UsageColumns>(sql).raw().safeIntegers().all(sinceMs)).map(toRow);
+      SELECT ${all.map((group) => GROUPS[group].name).join(", ")}, count(*), coalesce(sum(input_tokens), 0),
+        coalesce(sum(output_tokens), 0), coalesce(sum(cost_nano_usd), 0), max(received_ms)
+      FROM requests WHERE received_ms >= ? AND received_ms < ? AND outcome <> 'not_sent'
+      GROUP BY ${all.map((group) => GROUPS[group].by).join(", ")} ORDER BY ${order.join(", ")}`;
+    return guarded(() =>
+      this.#db
+        .prepare<[number, number], (string | bigint)[]>(sql)
+        .raw()
+        .safeIntegers()
+        .all(sinceMs, untilMs ?? Number.MAX_SAFE_INTEGER),
+    ).map((row) => toRow(row.slice(0, all.length) as string[], row.slice(all.length) as unknown as Sums));
   }
 }
 
-function toRow([name, requests, input, output, costNanoUsd]: UsageColumns): UsageRow {
+function toRow(names: readonly string[], [requests, input, output, costNanoUsd]: Sums): UsageRow {
   return {
-    name,
+    name: names[0] ?? "",
+    names,
     requests: Number(requests),
     inputTokens: Number(input),
     outputTokens: Number(output),

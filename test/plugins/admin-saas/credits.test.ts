@@ -50,6 +50,22 @@ t.test(
   },
 );
 
+t.test(
+  "consumption_usd: what comes out even is not rounded up, at the default rate of ten credits a dollar",
+  async (t) => {
+    const rig = await setUp(t);
+    const { as } = await acme(rig, { credits_allocated: 1, budget_mode: "consumption_usd" });
+    const job = await rig.data("POST", "/api/jobs/create", { job_type: "x" }, as);
+    await rig.data("POST", `/api/jobs/${job.json.job_id}/llm-call`, HELLO, as);
+    const ended = await rig.data("POST", `/api/jobs/${job.json.job_id}/complete`, undefined, as);
+    t.match(ended.json, {
+      credits_charged: 0.000045,
+      credits_remaining: 0.999955,
+      costs: { total_cost_usd: "0.0000045" },
+    });
+  },
+);
+
 t.test("consumption_tokens: a job costs its tokens at the stated rate", async (t) => {
   const rig = await setUp(t, { saas: { tokens_per_credit: 30 } });
   const { as } = await acme(rig, { credits_allocated: 50, budget_mode: "consumption_tokens" });
@@ -169,11 +185,12 @@ t.test("bad input is told by field, and nothing is made of it", async (t) => {
   await refuse(400, /limit/, "GET", "/api/jobs?limit=0", undefined, as);
   await refuse(404, /no such job/, "GET", "/api/jobs/nothing", undefined, as);
   await refuse(404, /no such job/, "POST", "/api/jobs/nothing/llm-call", HELLO, as);
+  const job = await data("POST", "/api/jobs/create", { job_type: "x" }, as);
   const loose = bearer((await admin("POST", "/-/keys", { alias: "loose" })).json.key);
   for (const [method, path, body] of [
     ["POST", "/api/jobs/create", { job_type: "x" }],
     ["GET", "/api/teams/verify", undefined],
-    ["POST", "/api/jobs/nothing/llm-call", HELLO],
+    ["POST", `/api/jobs/${job.json.job_id}/llm-call`, HELLO],
   ] as const) {
     t.match(
       await data(method, path, body, loose),

@@ -32,7 +32,7 @@ function rig(t: Test) {
   const ledger = createLedger({ store: store.ledger, clock, timeZone: "UTC" });
   const costBound = () => ({ inputTokens: 0, outputTokens: 0, costNanoUsd: Number(USD) });
   const host = fakeHost({ ledger, clock, costBound, accounts: store.accounts });
-  const hooks = budgetPlugin.setup(host, {}) as Reserving & Required<Pick<PluginHooks, "readAttributes">>;
+  const hooks = budgetPlugin.setup(host, { warn_at: [] }) as Reserving & Required<Pick<PluginHooks, "readAttributes">>;
   store.accounts.createTeam("ml", { limitNanoUsd: 100n * USD, window: "month" });
   store.accounts.createKey(newKey("demo", { teamAlias: "ml", budget: { limitNanoUsd: 10n * USD, window: "month" } }));
   store.accounts.createKey(newKey("free"));
@@ -76,7 +76,7 @@ t.test("without a budget they are unset; while the database cannot be read, unkn
       throw error;
     };
     const host = fakeHost({ ledger: { balance } as unknown as Ledger, clock: new FakeClock() });
-    return budgetPlugin.setup(host, {}).readAttributes?.["budget.remaining"];
+    return budgetPlugin.setup(host, { warn_at: [] }).readAttributes?.["budget.remaining"];
   };
   t.equal(failing(new StoreError("unavailable", "no disk"))?.(CALL, demo, TARGET, "value"), undefined);
   t.throws(() => failing(new Error("a fault"))?.(CALL, demo, TARGET, "value"), { message: "a fault" });

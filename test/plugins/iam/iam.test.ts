@@ -25,6 +25,7 @@ function setUp(
     hash: "0123456789ab",
     loads: { ok: 1, failed: 0 },
     record: () => null,
+    statements: () => [],
     load: async () => first,
     watch: (_signal, told) => {
       onLoad = told;

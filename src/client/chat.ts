@@ -1,27 +1,4 @@
-// Shapes of the team API, as far as the client uses them, and of OpenAI's chat completions.
-
-/** `GET /api/teams/verify`. */
-export interface TeamStatus {
-  readonly team_id: string;
-  readonly status: "active" | "suspended" | "paused";
-}
-
-/** `GET /api/credits/balance`. */
-export interface CreditBalance {
-  readonly team_id: string;
-  readonly credits_allocated: number;
-  readonly credits_remaining: number;
-}
-
-export type JobStatus = "pending" | "in_progress" | "completed" | "failed";
-
-/** A job. */
-export interface JobState {
-  readonly job_id: string;
-  readonly status: JobStatus;
-  /** ISO 8601. */
-  readonly created_at: string;
-}
+// Shapes of OpenAI's chat completions, as far as the client names them.
 
 /** A request for a chat completion. Its other members are the provider's. */
 export interface ChatRequest {
