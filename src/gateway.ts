@@ -12,11 +12,6 @@ import budget from "../plugins/budget/index.ts";
 import iam from "../plugins/iam/index.ts";
 import logging from "../plugins/logging/index.ts";
 import { accountNames } from "./account-names.ts";
-import { Credits } from "./accounts/credits.ts";
-import { Iam, type WarnOfRules } from "./accounts/iam.ts";
-import { Jobs } from "./accounts/jobs.ts";
-import { Keys } from "./accounts/keys.ts";
-import { Accounts, type CheckRules } from "./accounts/service.ts";
 import { createApi } from "./api/app.ts";
 import { Credentials, type Plane } from "./api/credentials.ts";
 import { documentRoutes } from "./api/document-routes.ts";
@@ -25,27 +20,28 @@ import { Throttle } from "./api/throttle.ts";
 import { CallRoutes } from "./call-routes.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { createClientIp } from "./http/client-ip.ts";
-import { Deadlines } from "./http/deadlines.ts";
+import { gatewayMetrics, type Health, onStoreEvent } from "./health.ts";
+import { type ClientIp, createClientIp } from "./http/client-ip.ts";
 import { createServer, listenOn } from "./http/server.ts";
 import { iamRuleWarnings, keptRuleCheck } from "./kept-rule-check.ts";
 import { createLedger } from "./ledger/engine.ts";
-import type { Ledger } from "./ledger/ledger.ts";
 import { type Catalogue, createCatalogue } from "./llm/catalogue.ts";
 import { listedModels } from "./llm/listed-models.ts";
-import { collectEach, metricsRoute, processMetrics, single } from "./metrics.ts";
+import { managementOf } from "./management.ts";
+import { collectEach, metricsRoute, processMetrics } from "./metrics.ts";
+import { openProviders } from "./open-providers.ts";
 import { Pipeline } from "./pipeline.ts";
-import type { Host, Management, Metric, Plugin } from "./plugin.ts";
+import type { Host, Metric, Plugin } from "./plugin.ts";
 import { declaredAttributes, registeredAttributes } from "./plugin-attributes.ts";
-import { Providers } from "./providers.ts";
+import type { Providers } from "./providers.ts";
 import { type LoadedPlugin, loadPlugins, Registry } from "./registry.ts";
 import type { Attribute } from "./rules/attributes.ts";
 import { createRuleService } from "./rules/engine.ts";
 import { estimateAttributes } from "./rules/estimate-attributes.ts";
-import type { RuleLoad } from "./rules/service.ts";
-import { Spending } from "./spending.ts";
+import type { RuleLoad, RuleService } from "./rules/service.ts";
+import { closeAll, closeServers, drain, once } from "./shutdown.ts";
 import { loadPepper, openStore } from "./store/open.ts";
-import type { Store, StoreEvent } from "./store/store.ts";
+import type { Store } from "./store/store.ts";
 import type { Clock } from "./types.ts";
 import { version } from "./version.ts";
 import { factsOfAll, loadInAll, metricsOfAll, statusOf } from "./workers/combined.ts";
@@ -62,8 +58,6 @@ const BUILTINS: ReadonlyMap<string, Plugin> = new Map(
 const MODELS = { method: "GET", path: "/v1/models", wire: "openai", endpoint: "models" } as const;
 /** How often this process says that it lives and gives idle leases back, milliseconds. */
 const HEARTBEAT_MS = 1_000;
-/** After the drain deadline, how long cut requests may take to settle, milliseconds. */
-const CUT_SETTLE_MS = 5_000;
 
 /** What the gateway is started with beside its config. */
 export interface GatewayOptions {
@@ -120,9 +114,52 @@ export async function checkParts(config: Config): Promise<void> {
   await loadAll(config);
 }
 
+/** What serves requests, opened and started but not reachable yet. */
+interface Core {
+  readonly store: Store;
+  readonly pepper: Buffer;
+  readonly providers: Providers;
+  readonly rules: RuleService;
+  readonly registry: Registry;
+  readonly pipeline: Pipeline;
+  readonly calls: CallRoutes;
+  readonly clientIp: ClientIp;
+  readonly health: Health;
+}
+
 /** @param closers filled, as things are opened, with what closes them */
 async function compose(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Gateway> {
-  const { log, clock = systemClock, workers, isWorker = false } = options;
+  const { log, workers } = options;
+  const core = await openCore(config, options, closers);
+  const { store, pepper, providers, registry, rules, pipeline, health } = core;
+  const sources = [
+    { name: "gateway", collect: () => [...gatewayMetrics(pipeline, health), ...processMetrics()] },
+    ...registry.having("metrics").map(({ name, hooks }) => ({ name, collect: () => hooks.metrics() })),
+  ];
+  const metrics = (): readonly Metric[] => collectEach(sources, log);
+  const status = (): ProcessStatus => statusOf(pipeline, health.storeProblem, rules.status());
+  const reloadRules = (): Promise<RuleLoad> => loadInAll(rules, workers);
+  const adminKeyMade = config.admin.key === null ? `adm-${randomBytes(24).toString("base64url")}` : null;
+  const adminKey = config.admin.key ?? (adminKeyMade as string);
+  const { url, adminUrl, data } = await openListeners(core, config, options, closers, {
+    adminKey,
+    status,
+    own: [
+      reloadRoute(reloadRules, log),
+      metricsRoute(() => metricsOfAll(metrics(), workers), config.admin.openMetrics),
+    ],
+  });
+  const close = once(async () => {
+    await drain(pipeline, data, config.limits.drainMs);
+    await closeAll(closers, log);
+  });
+  const shown = { url, adminUrl, adminKeyMade, catalogue: providers.catalogue };
+  return { ...shown, store, pepper, reloadRules, metrics, status, close };
+}
+
+/** Store, providers, rules, plugins, pipeline. */
+async function openCore(config: Config, options: GatewayOptions, closers: (() => unknown)[]): Promise<Core> {
+  const { log, clock = systemClock } = options;
   const health: Health = { storeProblem: null, unaccountedNanoUsd: 0n, rowsDropped: 0 };
   const store = openStore(config, { clock, onEvent: (event) => onStoreEvent(event, log, health) });
   closers.push(() => store.close());
@@ -178,41 +215,37 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
     store.ledger.heartbeat(ledger.inFlight());
   }, HEARTBEAT_MS).unref();
   closers.push(() => clearInterval(beat));
-
   const clientIp = createClientIp(config.trustedProxies);
   const calls = new CallRoutes(registry.having("routes").map(({ hooks }) => hooks.routes));
-  const pipeline = new Pipeline({
-    registry,
-    providers,
-    clock,
-    log,
-    clientIp,
-    limits: config.limits,
-    errorFormat: config.errorFormat,
-    calls,
-    rules,
-  });
-  const reloadRules = (): Promise<RuleLoad> => loadInAll(rules, workers);
-  const adminKeyMade = config.admin.key === null ? `adm-${randomBytes(24).toString("base64url")}` : null;
-  const sources = [
-    { name: "gateway", collect: () => [...gatewayMetrics(pipeline, health), ...processMetrics()] },
-    ...registry.having("metrics").map(({ name, hooks }) => ({ name, collect: () => hooks.metrics() })),
-  ];
-  const metrics = (): readonly Metric[] => collectEach(sources, log);
-  const status = (): ProcessStatus => statusOf(pipeline, health.storeProblem, rules.status());
+  const { limits, errorFormat } = config;
+  const pipeline = new Pipeline({ registry, providers, clock, log, clientIp, limits, errorFormat, calls, rules });
+  return { store, pepper, providers, rules, registry, pipeline, calls, clientIp, health };
+}
+
+/** What the listeners serve beside the pipeline and the plugins' routes. */
+interface Served {
+  readonly adminKey: string;
+  readonly status: () => ProcessStatus;
+  /** The gateway's own routes. */
+  readonly own: readonly ApiRoute[];
+}
+
+/** Opens the data plane, here or in the workers, and unless this is one of them the admin listener. */
+async function openListeners(
+  { store, registry, pipeline, calls, clientIp }: Core,
+  config: Config,
+  { log, clock = systemClock, workers, isWorker = false }: GatewayOptions,
+  closers: (() => unknown)[],
+  { adminKey, status, own }: Served,
+): Promise<{ readonly url: string; readonly adminUrl: string; readonly data: Server }> {
   const sets: readonly RouteSet[] = [
     {
       tag: "gateway",
       description: "The gateway itself.",
-      routes: [
-        reloadRoute(reloadRules, log),
-        metricsRoute(() => metricsOfAll(metrics(), workers), config.admin.openMetrics),
-        ...documentRoutes(() => sets, version()),
-      ],
+      routes: [...own, ...documentRoutes(() => sets, version())],
     },
     ...registry.having("routes").map(({ hooks }) => hooks.routes),
   ];
-  const adminKey = config.admin.key ?? (adminKeyMade as string);
   const credentials = new Credentials({
     adminKey,
     authenticate: (head) => pipeline.authenticate(head),
@@ -221,12 +254,12 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   });
   const apiOn = (plane: Plane) =>
     createApi({ sets, plane, credentials, clientIp, clock, log, bodyBytesMax: config.limits.bodyBytesMax });
-  const dataApi = apiOn("data");
   const common = {
     notReady: () => status().notReady ?? (workers?.serving === 0 ? "no worker serves" : null),
     facts: () => factsOfAll(status(), workers),
     requestTimeoutMs: config.limits.requestTimeoutMs,
   };
+  const dataApi = apiOn("data");
   const data = createServer({
     ...common,
     handler: (req, res) => (dataApi.serves(req.url) ? dataApi.handler(req, res) : pipeline.handle(req, res)),
@@ -238,18 +271,10 @@ async function compose(config: Config, options: GatewayOptions, closers: (() => 
   });
   closers.push(() => closeServers(data, adminServer));
   closers.push(() => workers?.drain());
-  const url =
-    workers === undefined
-      ? await listenOn(data, config.listen.host, config.listen.port)
-      : await workers.start(adminKey);
-  const { host, port } = config.admin.listen;
-  const adminUrl = isWorker ? "" : await listenOn(adminServer, host, port);
-  const close = once(async () => {
-    await drain(pipeline, data, config.limits.drainMs);
-    await closeAll(closers, log);
-  });
-  const shown = { url, adminUrl, adminKeyMade, catalogue: providers.catalogue };
-  return { ...shown, store, pepper, reloadRules, metrics, status, close };
+  const { listen, admin } = config;
+  const url = workers === undefined ? await listenOn(data, listen.host, listen.port) : await workers.start(adminKey);
+  const adminUrl = isWorker ? "" : await listenOn(adminServer, admin.listen.host, admin.listen.port);
+  return { url, adminUrl, data };
 }
 
 /**
@@ -265,33 +290,6 @@ function loadAll({ plugins, admin, directory }: Config): Promise<LoadedPlugin[]>
   const apis = admin.apis.filter((name) => plugins.every(({ use }) => use !== name));
   const added = apis.map((use) => ({ use, config: undefined, shown: undefined, source: null, path: [] }));
   return loadPlugins([...plugins, ...added], { builtins: BUILTINS, directory });
-}
-
-async function openProviders(config: Config, clock: Clock, closers: (() => unknown)[]): Promise<Providers> {
-  const catalogue = createCatalogue({ providers: config.providers, models: config.models, nowMs: clock.nowMs() });
-  const deadlines = new Deadlines(clock.monotonicMs);
-  closers.push(() => deadlines.close());
-  const addresses = [];
-  for (const provider of config.providers) {
-    if (provider.baseUrl !== "demo:") addresses.push(provider);
-    else {
-      const { startDemo } = await import("./llm/demo.ts");
-      const demo = await startDemo();
-      closers.push(() => demo.close());
-      addresses.push({ ...provider, baseUrl: `${demo.url}/v1` });
-    }
-  }
-  const { upstreamTimeoutMs: firstByteMs, idleTimeoutMs: idleMs, answerBytesMax } = config.limits;
-  const providers = new Providers({
-    catalogue,
-    providers: addresses,
-    limits: { firstByteMs, idleMs, answerBytesMax },
-    deadlines,
-    monotonicMs: clock.monotonicMs,
-    errorFormat: config.errorFormat,
-  });
-  closers.push(() => providers.close());
-  return providers;
 }
 
 /** The names that the rule checker knows. */
@@ -325,129 +323,4 @@ function reloadRoute(reload: () => Promise<RuleLoad>, log: Logger): ApiRoute {
       return { status: load.ok ? 200 : 422, body: load };
     },
   });
-}
-
-interface ManagementParts {
-  readonly store: Store;
-  readonly ledger: Ledger;
-  readonly pepper: Buffer;
-  readonly clock: Clock;
-  readonly checkRules: CheckRules;
-  readonly warnOf: WarnOfRules;
-}
-
-function managementOf({ store, ledger, pepper, clock, checkRules, warnOf }: ManagementParts): Management {
-  const { directory, requests } = store;
-  const nowMs = (): number => clock.nowMs();
-  const accounts = new Accounts({ directory, checkRules });
-  const credits = new Credits({ accounts, store: store.credits, nowMs });
-  return {
-    accounts,
-    keys: new Keys({ accounts, pepper, nowMs }),
-    credits,
-    jobs: new Jobs({ accounts, credits, nowMs }),
-    spending: new Spending({ directory, ledger, requests }),
-    iam: new Iam({ accounts, warnOf }),
-  };
-}
-
-/** What the store has told. */
-interface Health {
-  storeProblem: string | null;
-  /** Charged by this process to budgets for processes that died. */
-  unaccountedNanoUsd: bigint;
-  rowsDropped: number;
-}
-
-function gatewayMetrics(pipeline: Pipeline, { storeProblem, unaccountedNanoUsd, rowsDropped }: Health): Metric[] {
-  const ready = pipeline.draining || storeProblem !== null ? 0 : 1;
-  return [
-    single("gauge", "tollgate_requests_in_flight", "Requests under way.", pipeline.active),
-    single("gauge", "tollgate_ready", "1 while requests are served, as /readyz says.", ready),
-    single(
-      "counter",
-      "tollgate_unaccounted_usd_total",
-      "Charged to budgets for gateways that died, in US dollars, by this one.",
-      Number(unaccountedNanoUsd) / 1e9,
-    ),
-    single(
-      "counter",
-      "tollgate_rows_dropped_total",
-      "Rows of refused requests that were not kept while the database could not be written.",
-      rowsDropped,
-    ),
-  ];
-}
-
-function onStoreEvent(event: StoreEvent, log: Logger, health: Health): void {
-  switch (event.kind) {
-    case "unavailable":
-      health.storeProblem = "the database cannot be written";
-      log.error({ err: event.error }, "the database cannot be written: requests are refused until it can");
-      break;
-    case "available":
-      health.storeProblem = null;
-      log.info({ after_ms: event.afterMs }, "the database can be written again");
-      break;
-    case "recovered":
-      for (const { quota, amount } of event.charged) {
-        if (quota.startsWith("budget:")) health.unaccountedNanoUsd += amount;
-      }
-      log.warn(
-        {
-          process: event.process,
-          pid: event.pid,
-          charged: event.charged.map((c) => ({ ...c, amount: String(c.amount) })),
-        },
-        "a process died: what it held is charged as unaccounted",
-      );
-      break;
-    case "rows_dropped":
-      health.rowsDropped += event.count;
-      log.warn({ count: event.count }, "rows of refused requests were not kept");
-  }
-}
-
-/** Lets what is under way finish; what is not done by the deadline is cut, and settles as cut. */
-async function drain(pipeline: Pipeline, server: Server, drainMs: number): Promise<void> {
-  pipeline.draining = true;
-  server.close();
-  server.closeIdleConnections();
-  await until(() => pipeline.active === 0, drainMs);
-  server.closeAllConnections();
-  await until(() => pipeline.active === 0, CUT_SETTLE_MS);
-}
-
-/** Closes everything, last opened first; one that fails is logged and the others get their turn. */
-async function closeAll(closers: (() => unknown)[], log: Logger): Promise<void> {
-  for (const close of closers.reverse()) {
-    try {
-      await close();
-    } catch (error) {
-      log.error({ err: error }, "not everything could be closed");
-    }
-  }
-}
-
-async function until(isTrue: () => boolean, withinMs: number): Promise<void> {
-  const deadlineMs = performance.now() + withinMs;
-  while (!isTrue() && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-function closeServers(...servers: readonly Server[]): Promise<unknown> {
-  return Promise.all(
-    servers.map((server) => {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      return closed;
-    }),
-  );
-}
-
-function once(work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | null = null;
-  return () => {
-    running ??= work();
-    return running;
-  };
 }

@@ -3,6 +3,7 @@ import { AccountError, type Actor, type ApiRoute, GatewayError, z } from "../../
 import type { Desk } from "./desk.ts";
 import { updateKey } from "./key-routes.ts";
 import { liteRoute, ok, rowSchema } from "./lite-route.ts";
+import type { Row } from "./rows.ts";
 import { sentSchema } from "./sent.ts";
 
 const SIZE_MAX = 100;
@@ -21,6 +22,8 @@ const query = z.strictObject({
   status: z.enum(["active", "disabled", "revoked"]).optional(),
   return_full_object: flag.describe("Rows instead of hashes"),
   include_team_keys: flag.describe("The keys of teams whose admin one is are always there"),
+  include_created_by_keys: flag.describe("A key that one has made for another is the other's"),
+  expand: z.literal("user").optional().describe("Shows with each row its user"),
   sort_by: z.enum(["created_at", "key_alias"]).default("created_at"),
   sort_order: z.enum(["asc", "desc"]).default("desc"),
 });
@@ -85,9 +88,21 @@ async function pageOf(desk: Desk, actor: Actor, asked: z.output<typeof query>): 
     ...(asked.sort_by === "key_alias" ? { aliasPrefix: "" } : {}),
   };
   const { items } = await desk.accounts.list(actor, "key", { ...wish, ...order, limit: size, skip: (page - 1) * size });
-  const keys =
-    asked.return_full_object === true ? await desk.rows(actor, "key", items) : items.map(({ secret }) => secret?.hash);
+  const isFull = asked.return_full_object === true || asked.expand === "user";
+  const rows = isFull ? await desk.rows(actor, "key", items) : items.map(({ secret }) => secret?.hash);
+  const keys = asked.expand === "user" ? await withUsers(desk, actor, rows as readonly Row[]) : rows;
   return { keys, total_count: total, current_page: page, total_pages: Math.ceil(total / size) };
+}
+
+/** Each row with its user, where the caller may see it. */
+async function withUsers(desk: Desk, actor: Actor, rows: readonly Row[]): Promise<readonly Row[]> {
+  const users = new Map<unknown, Row | null>();
+  for (const { user_id: id } of rows) {
+    if (typeof id !== "string" || users.has(id)) continue;
+    const user = await desk.seek(actor, "user", id);
+    users.set(id, user === null ? null : { user_id: id, user_email: user.fields.email, user_alias: user.fields.alias });
+  }
+  return rows.map((row) => ({ ...row, user: users.get(row.user_id) ?? null }));
 }
 
 /** All that is asked must hold. */

@@ -42,9 +42,12 @@ function newRoute(desk: Desk, kind: Kind): ApiRoute {
       const sent = body as Sent;
       const given = sent[idName];
       const id = typeof given === "string" && given !== "" ? given : randomUUID();
-      const object = await desk.accounts.create(actor, kind, { id, fields: desk.read(kind, sent, spare) });
+      const fields = desk.read(kind, sent, spare);
       const makers = kind === "team" && principal?.user ? [{ user_id: principal.user.id, role: "admin" } as const] : [];
       const members = (sent.members_with_roles ?? []) as readonly z.output<ReturnType<typeof memberSchema>>[];
+      // Before anything is made: what is made half cannot be taken back, for its id stays taken.
+      for (const member of members) await desk.accounts.assertKnown(actor, namedIn(member));
+      const object = await desk.accounts.create(actor, kind, { id, fields });
       for (const member of [...makers, ...members]) {
         await desk.accounts.setMember(actor, kind, id, namedIn(member), roleOf(member.role));
       }

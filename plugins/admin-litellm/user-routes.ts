@@ -1,6 +1,6 @@
 // Routes of users: made with a first key, shown with their teams and keys, listed, changed, deleted.
 import { randomUUID } from "node:crypto";
-import { type Actor, type ApiRoute, z } from "../../src/plugin.ts";
+import { AccountError, type Actor, type ApiRoute, z } from "../../src/plugin.ts";
 import type { Desk } from "./desk.ts";
 import { liteRoute, ok, rowSchema } from "./lite-route.ts";
 import { roleOf } from "./member-routes.ts";
@@ -41,9 +41,10 @@ function newRoute(desk: Desk): ApiRoute {
       const id = typeof sent.user_id === "string" && sent.user_id !== "" ? sent.user_id : randomUUID();
       const fields = desk.read("user", sent, SPARE);
       const first = desk.read("key", { user_id: id, key_alias: alias, duration });
+      const teams = ((body.teams ?? []) as readonly z.output<typeof place>[]).map(placeOf);
+      await assertFree(desk, actor, teams, alias);
       const user = await desk.accounts.create(actor, "user", { id, fields: { alias: fields.email ?? id, ...fields } });
-      for (const team of (body.teams ?? []) as readonly z.output<typeof place>[]) {
-        const { team_id, user_role } = typeof team === "string" ? { team_id: team, user_role: "user" as const } : team;
+      for (const { team_id, user_role } of teams) {
         await desk.accounts.setMember(actor, "team", team_id, id, roleOf(user_role));
       }
       const key = body.auto_create_key ? await desk.keys.create(actor, first) : null;
@@ -51,6 +52,22 @@ function newRoute(desk: Desk): ApiRoute {
       return { status: 200, body: { ...row, key: key?.secret ?? null, token: key?.key.secret?.hash ?? null } };
     },
   });
+}
+
+function placeOf(team: z.output<typeof place>): { readonly team_id: string; readonly user_role: "admin" | "user" } {
+  return typeof team === "string" ? { team_id: team, user_role: "user" } : team;
+}
+
+/** Before anything is made: a user that is made half cannot be taken back, for its id stays taken. */
+async function assertFree(
+  desk: Desk,
+  actor: Actor,
+  teams: readonly { readonly team_id: string }[],
+  alias: unknown,
+): Promise<void> {
+  for (const { team_id } of teams) await desk.get(actor, "team", team_id);
+  if (typeof alias !== "string" || alias === "" || (await desk.seek(actor, "key", alias)) === null) return;
+  throw new AccountError("taken", "A key has this alias already", { field: "key_alias" });
 }
 
 function updateRoute(desk: Desk): ApiRoute {

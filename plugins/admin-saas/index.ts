@@ -5,6 +5,8 @@ import { creditRoutes } from "./credits.ts";
 import { DETAIL } from "./dialect.ts";
 import { JOB_CALLS, jobRoutes } from "./jobs.ts";
 import { placeRoutes } from "./places.ts";
+import { teamChangeRoutes } from "./team-changes.ts";
+import { teamMakingRoutes } from "./team-making.ts";
 import { teamRoutes } from "./teams.ts";
 
 /** How often jobs that were left open are looked for, milliseconds. */
@@ -52,7 +54,9 @@ export default definePlugin({
         errors: DETAIL,
         adminKeyInOwnHeaderOnly: true,
         routes: [
+          ...teamMakingRoutes(management),
           ...teamRoutes(management),
+          ...teamChangeRoutes(management),
           ...placeRoutes(management),
           ...creditRoutes(management),
           ...jobRoutes(management, idleMs),

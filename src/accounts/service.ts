@@ -181,10 +181,14 @@ export class Accounts {
   ): Promise<Membership> {
     const caller = await this.caller(actor);
     const { object } = await this.#seeForMembers(caller, kind, idOrAlias);
-    const user = await this.#named("user", userIdOrAlias);
-    if (user === null || !(await this.#isKnownTo(caller, user.id))) throw notFound("user");
+    const user = await this.#known(caller, userIdOrAlias);
     const member = { kind, objectId: object.id, userId: user.id, role };
     return storeErrors(kind, () => this.directory.setMember(member, { actor: caller.label }));
+  }
+
+  /** @throws AccountError `not_found` unless the caller knows the user, so that it could be made a member of something */
+  async assertKnown(actor: Actor, userIdOrAlias: string): Promise<void> {
+    await this.#known(await this.caller(actor), userIdOrAlias);
   }
 
   async removeMember(actor: Actor, kind: Membership["kind"], idOrAlias: string, userIdOrAlias: string): Promise<void> {
@@ -305,6 +309,12 @@ export class Accounts {
     if (mayDo(kind, "members", seen.standings)) return seen;
     const message = `Only ${whoMay(kind, "members")} can change the members of this ${NOUNS[kind]}`;
     throw new AccountError("not_permitted", message);
+  }
+
+  async #known(caller: Caller, userIdOrAlias: string): Promise<AccountObject> {
+    const user = await this.#named("user", userIdOrAlias);
+    if (user === null || !(await this.#isKnownTo(caller, user.id))) throw notFound("user");
+    return user;
   }
 
   /** Who is no proxy admin knows those with whom it shares a team or organisation, and its organisations' teams. */

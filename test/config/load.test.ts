@@ -27,7 +27,7 @@ t.test("without a file the defaults hold, and the demo provider serves", async (
     listen: { host: "127.0.0.1", port: 4001 },
     key: null,
     openMetrics: false,
-    apis: ["admin", "admin-saas", "admin-llmgateway"],
+    apis: ["admin", "admin-litellm", "admin-saas", "admin-llmgateway"],
   });
   t.equal(config.database, `sqlite:${join(cwd, "tollgate.db")}`);
   t.strictSame(config.providers, [

@@ -399,3 +399,30 @@ t.test("all killed at once come back on the same port, and each that is killed a
   t.same(Object.keys(await metric(gateway, "tollgate_requests_total")).length, 2);
   await stopWell(t, gateway);
 });
+
+t.test(
+  "a connection that was offered to a worker which dies before it takes it is closed, not left hanging",
+  async (t) => {
+    const { directory, key } = await setUp(t);
+    const gateway = await spawnGateway(t, directory, TWO);
+    const [stopped] = (await workersOf(gateway)) as [WorkerFacts, WorkerFacts];
+    process.kill(stopped.pid, "SIGSTOP");
+    const asks = Array.from({ length: 6 }, () => ask(gateway, key));
+    let ended = 0;
+    for (const one of asks) {
+      one.then(
+        () => (ended += 1),
+        () => (ended += 1),
+      );
+    }
+    await until("the other has answered", () => ended === 5, IDLE_MS);
+    process.kill(stopped.pid, "SIGKILL");
+    const all = await Promise.allSettled(asks);
+    t.equal(all.filter((one) => one.status === "fulfilled" && one.value.status === 200).length, 5);
+    t.match(
+      all.find(({ status }) => status === "rejected"),
+      { reason: { code: "ECONNRESET" } },
+    );
+    await stopWell(t, gateway);
+  },
+);

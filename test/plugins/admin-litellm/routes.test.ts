@@ -111,6 +111,9 @@ t.test(
     t.same(await names("tom", "team_id=ml&user_id=mia"), ["nightly"], "a team's admin sees its members' keys");
     t.same(await names("olga", "key_alias=ci"), ["ci-2"], "an organisation's admin those of its teams");
     t.same(await names("ann", "key_alias=i&include_team_keys=true"), ["ci-2", "ci-1"], "others their own");
+    t.match((await list("ann", "key_alias=ci-1&expand=user&include_created_by_keys=true")).keys, [
+      { key_alias: "ci-1", user: { user_id: "ann", user_alias: "ann", user_email: null } },
+    ]);
     const { json } = await ask("master", "GET", "/key/list?size=1&key_alias=ci");
     t.strictSame(json, { keys: [made[3]?.token], total_count: 3, current_page: 1, total_pages: 3 });
     for (const query of ["size=101", "size=0", "page=0", "sort_by=spend", "pages=1"]) {
@@ -235,6 +238,28 @@ t.test("a team is made with members, changed, blocked, and its members permitted
     list.map((team) => team.team_id),
     ["ml"],
   );
+});
+
+t.test("what cannot be made whole is not made", async (t) => {
+  const { ask, newKey } = await startWorld(t);
+  const user = { user_id: "zoe", key_alias: "first" };
+  t.match(await ask("master", "POST", "/user/new", { ...user, teams: ["ml", "nowhere"] }), { status: 404 });
+  await newKey("master", { key_alias: "first" });
+  t.match(await ask("master", "POST", "/user/new", user), { status: 400, json: { error: { param: "key_alias" } } });
+  t.match(await ask("master", "POST", "/user/new", { ...user, key_alias: "second", duration: "soon" }), {
+    status: 400,
+  });
+  t.match(await ask("master", "POST", "/user/new", { ...user, key_alias: "second" }), {
+    status: 200,
+    json: { key: /^sk-/ },
+  });
+  const team = { team_id: "web", organization_id: "acme" };
+  const members = ["zoe", "sam", "nobody"].map((user_id) => ({ user_id, role: "user" }));
+  for (const member of members) {
+    const refused = await ask("olga", "POST", "/team/new", { ...team, members_with_roles: [member] });
+    t.match(refused, { status: 404, message: "There is no such user" }, "nobody learns who there is elsewhere");
+  }
+  t.equal((await ask("olga", "POST", "/team/new", team)).status, 200);
 });
 
 t.test("organisations and users are made, changed, listed and deleted", async (t) => {
