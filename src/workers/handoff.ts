@@ -8,6 +8,8 @@ interface ClusterMessage {
   readonly seq?: number;
   /** The `seq` that it answers. */
   readonly ack?: number;
+  /** False: the worker has closed its listener, and the connection is for another. */
+  readonly accepted?: boolean;
 }
 
 interface Closable {
@@ -19,8 +21,11 @@ const ANSWERS_READ_MS = 500;
 
 type Send = (message: ClusterMessage, handle?: Closable, ...rest: unknown[]) => boolean;
 
-/** Once the worker has died, closes what it was offered and had not answered: those callers see the end, as its others do. */
-export function closeUntakenOnDeath(worker: Worker): void {
+/**
+ * Once the worker has died, closes what it was offered and had not answered: those callers see the end, as its others do.
+ * @param isDraining true once all workers are told to end: then nobody is left for what one does not take
+ */
+export function closeUntaken(worker: Worker, isDraining: () => boolean): void {
   const channel = worker.process as unknown as {
     send: Send;
     on(name: string, hear: (message: ClusterMessage) => void): void;
@@ -31,8 +36,10 @@ export function closeUntakenOnDeath(worker: Worker): void {
     if (message.act === "newconn" && message.seq !== undefined && handle) offered.set(message.seq, handle);
     return send(message, handle, ...rest);
   };
-  channel.on("internalMessage", ({ ack }) => {
-    if (ack !== undefined) offered.delete(ack);
+  channel.on("internalMessage", ({ ack, accepted }) => {
+    if (ack === undefined) return;
+    if (accepted === false && isDraining()) offered.get(ack)?.close();
+    offered.delete(ack);
   });
   worker.once("exit", () => {
     const close = (): void => {

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { Config } from "../config.ts";
 import { SetupError } from "../errors.ts";
 import { Backoff } from "./backoff.ts";
-import { closeUntakenOnDeath } from "./handoff.ts";
+import { closeUntaken } from "./handoff.ts";
 import { type Answered, type Answers, type FromWorker, LOG_FD, type Question, type ToWorker } from "./messages.ts";
 import { onWholeLines } from "./whole-lines.ts";
 
@@ -101,7 +101,7 @@ export class Place {
     const { worker, config, passOn } = this.#options;
     const forked = cluster.fork();
     this.#process = forked;
-    closeUntakenOnDeath(forked);
+    closeUntaken(forked, () => this.#draining);
     forked.on("message", (message: FromWorker) => this.#hear(message, forked));
     forked.once("exit", (code: number | null, signal: NodeJS.Signals | null) => this.#lose(code, signal));
     // A message to a worker that has just died: its end is told all the same.

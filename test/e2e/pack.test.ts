@@ -1,5 +1,6 @@
 // The published package: packed, installed where no source and no development dependency is, and used.
-import { spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -13,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import t from "tap";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -104,6 +106,51 @@ t.test("a typed plugin in another project gets this very package's contract", as
     const guard = await importPlugin(${JSON.stringify(plugin)}, "/");
     console.log(guard.default.name, guard.GatewayError === own.GatewayError);`;
   t.match(run(empty, process.execPath, "--input-type=module", "-e", code), { stdout: "guard true\n", stderr: "" });
+});
+
+t.test("the client, in another project, does against a running gateway what its README says", async (t) => {
+  const folder = join(AWAY, "served");
+  mkdirSync(folder);
+  const listeners = { listen: "127.0.0.1:0", admin: { listen: "127.0.0.1:0", key: "adm-of-this-test" } };
+  writeFileSync(join(folder, "tollgate.yaml"), JSON.stringify({ ...listeners, rules: "." }));
+  writeFileSync(join(folder, "all.rules"), "version 1\ndefault allow\n");
+  const words = ["-u", "NODE_OPTIONS", process.execPath, join(app, "node_modules/.bin/tollgate"), "run", "--json"];
+  const gateway = spawn("env", words, { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
+  t.teardown(() => gateway.kill("SIGKILL"));
+  const [line] = (await once(gateway.stdout, "data")) as [Buffer];
+  const { url, admin_url: adminUrl } = JSON.parse(line.toString()) as { url: string; admin_url: string };
+  const [, code = ""] = /```js\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "src/client/README.md"), "utf8")) ?? [];
+  const source = code.replace("http://127.0.0.1:4001", adminUrl).replace("http://127.0.0.1:4000", url);
+  writeFileSync(join(app, "client.mjs"), source);
+  const ran = promisify(execFile)("env", ["-u", "NODE_OPTIONS", process.execPath, "client.mjs"], {
+    ...{ cwd: app, env: { ...process.env, TOLLGATE_ADMIN_KEY: "adm-of-this-test" } },
+  });
+  t.match(await ran, { stdout: "acme app active\nTeam suspended or insufficient credits\n", stderr: "" }, "no credits");
+  const reference = readdirSync(join(home, "dist/src/client")).filter((name) => name.endsWith(".js"));
+  const imports = reference.flatMap((name) =>
+    [...readFileSync(join(home, "dist/src/client", name), "utf8").matchAll(/from "([^"]+)"/g)].map(([, from]) => from),
+  );
+  t.ok(imports.length > 3 && imports.every((from) => from?.startsWith("./")), "it stands alone");
+});
+
+t.test("a program that uses the client is type-checked against the package", async (t) => {
+  const lines = [
+    'import { TollgateAdmin, type Key } from "tollgate/client";',
+    'const admin = new TollgateAdmin({ baseUrl: "http://127.0.0.1:4001", adminKey: "k" });',
+    'const made: Promise<Key> = admin.keys.create({ alias: "a", rpm_limit: 5 });',
+    "export const key = made.then(({ alias, budgets }) => [alias, budgets[0]?.limit_usd]);",
+  ];
+  const compilerOptions = { module: "nodenext", target: "es2024", lib: ["es2024", "dom"], strict: true, noEmit: true };
+  writeFileSync(join(app, "package.json"), '{ "type": "module" }');
+  writeFileSync(
+    join(app, "tsconfig.json"),
+    JSON.stringify({ compilerOptions: { ...compilerOptions, types: [] }, files: ["uses.ts"] }),
+  );
+  writeFileSync(join(app, "uses.ts"), lines.join("\n"));
+  const tsc = (): Ran => run(app, join(ROOT, "node_modules", ".bin", "tsc"), "-p", ".");
+  t.match(tsc(), { status: 0, stdout: "" });
+  writeFileSync(join(app, "uses.ts"), lines.join("\n").replace("rpm_limit: 5", 'rpm_limit: "5"'));
+  t.match(tsc().stdout, /'string' is not assignable to type 'number/, "for real");
 });
 
 t.test("a plugin in another project is type-checked against the package", async (t) => {
