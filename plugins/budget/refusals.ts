@@ -46,7 +46,7 @@ export function storeUnavailable(cause: StoreError): GatewayError {
   return new GatewayError("store_unavailable", undefined, { retryAfterSeconds: 1, cause });
 }
 
-/** The figures, and when the window resets. Clients are told not to try again by themselves. */
+/** LiteLLM's sentence, then all figures, and when the window resets. Clients are told not to try again by themselves. */
 function exceeded(refusal: Refusal, nowMs: number, because: string | null, details: ErrorDetails): GatewayError {
   const { need, spent, reserved, resetsMs } = refusal;
   const { label, limit } = need.quota;
@@ -55,7 +55,7 @@ function exceeded(refusal: Refusal, nowMs: number, because: string | null, detai
   // A statement's label says its amount.
   const what = isRuleQuota(need.quota) ? label : `${label} of $${formatUsd(limit)}`;
   const message =
-    `Budget has been exceeded! ${what}: ${figures}, ` +
+    `Budget has been exceeded! Current cost: ${formatUsd(spent)}, Max budget: ${formatUsd(limit)}. ${what}: ${figures}, ` +
     `this request may cost up to $${formatUsd(need.amount)}; ${reset}`;
   return new GatewayError("budget_exceeded", withReason(because, message), {
     retry: false,

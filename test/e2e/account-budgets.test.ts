@@ -81,7 +81,12 @@ t.test("a budget of any owner, on any window, is held to and begins anew with th
     await accounts.update(master, kind, id, { budgets: [{ limitUsd: enoughFor(1), window }] });
     t.same([await ask(secret), await ask(secret)], ["200", "200"], kind);
     const alias = owner ?? `of ${kind}`;
-    t.match(await ask(secret), new RegExp(`^429 Budget has been exceeded! ${kind} ${alias}'s ${name} budget of`));
+    t.match(
+      await ask(secret),
+      new RegExp(
+        `^429 Budget has been exceeded! Current cost: \\S+, Max budget: \\S+\\. ${kind} ${alias}'s ${name} budget of`,
+      ),
+    );
     clock.aheadMs += lengthMs;
     t.same([await ask(secret), await ask(secret)], ["200", "200"], `${kind}: the next ${window}`);
     t.match(await ask(secret), /^429 /);

@@ -91,7 +91,7 @@ t.test("an exhausted budget is refused with its figures, its reset and advice no
   const error = refusal(() => hooks.reserve(call, who, allow(dear)));
   t.equal(
     error.message,
-    "Budget has been exceeded! key demo's monthly budget of $5: spent $4.98, reserved $0.001, " +
+    "Budget has been exceeded! Current cost: 4.98, Max budget: 5. key demo's monthly budget of $5: spent $4.98, reserved $0.001, " +
       "this request may cost up to $0.02; resets 2026-12-01T00:00:00Z",
   );
   t.equal(error.code, "budget_exceeded");
@@ -283,7 +283,7 @@ t.test("a budget statement is told with its label, its reset and the rule's own 
   t.equal(error.code, "budget_exceeded");
   t.equal(
     error.message,
-    "Ask #ai-platform for more (Budget has been exceeded! budget $0.02 per day for team ml: spent $0.01, " +
+    "Ask #ai-platform for more (Budget has been exceeded! Current cost: 0.01, Max budget: 0.02. budget $0.02 per day for team ml: spent $0.01, " +
       "reserved $0, this request may cost up to $0.02; resets 2026-11-21T23:00:00Z)",
   );
   t.same(error.details, { retry: false, retryAfterSeconds: 39_600, ruleId: "prod.rules:3" });
