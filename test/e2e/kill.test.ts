@@ -153,7 +153,7 @@ t.test("kill -9: the charge for what was in flight names the requests, and an ad
   t.match(await api(`/-/ledger/recovered/${rows[0]?.id}/reverse`, "POST"), { taken_off: "0" });
   t.match(await api("/-/ledger/recovered/reverse", "POST"), { rows: [] });
   t.match(await api("/-/ledger/recovered/99/reverse", "POST"), { status: 404 });
-  await until("a refusal is no longer believed", async () => (await status()) === 200, 2_000);
+  await until("a refusal is no longer believed", async () => (await status()) === 200);
   t.match((await tollgate(directory, ["audit"])).stdout, /master +update +key tight +unaccounted/);
 });
 

@@ -14,7 +14,7 @@ const DENY = `${ALLOW}deny model gpt-4o-mini as no-mini\n`;
 const BROKEN = `${ALLOW}deny modle gpt-4o-mini\n`;
 const CLIENTS = 60;
 /** The next answer follows an edit within this. */
-const FOLLOWS_MS = 2_000;
+const FOLLOWS_MS = 10_000;
 
 interface Setting {
   readonly gateway: TestGateway;
