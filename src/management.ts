@@ -3,7 +3,8 @@ import { Credits } from "./accounts/credits.ts";
 import { Iam, type WarnOfRules } from "./accounts/iam.ts";
 import { Jobs } from "./accounts/jobs.ts";
 import { Keys } from "./accounts/keys.ts";
-import { Accounts, type CheckRules } from "./accounts/service.ts";
+import { Accounts } from "./accounts/service.ts";
+import type { RuleCheck } from "./kept-rule-check.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { Management } from "./plugin.ts";
 import { Spending } from "./spending.ts";
@@ -16,7 +17,7 @@ export interface ManagementParts {
   readonly ledger: Ledger;
   readonly pepper: Buffer;
   readonly clock: Clock;
-  readonly checkRules: CheckRules;
+  readonly checkRules: RuleCheck;
   readonly warnOf: WarnOfRules;
 }
 
@@ -33,5 +34,6 @@ export function managementOf({ store, ledger, pepper, clock, checkRules, warnOf 
     jobs: new Jobs({ accounts, credits, nowMs }),
     spending: new Spending({ directory, ledger, requests }),
     iam: new Iam({ accounts, warnOf }),
+    checkRules,
   };
 }

@@ -7,6 +7,7 @@ import type { Jobs } from "./accounts/jobs.ts";
 import type { Keys } from "./accounts/keys.ts";
 import type { Accounts } from "./accounts/service.ts";
 import type { ApiRequest, RouteSet } from "./api/route.ts";
+import type { RuleCheck } from "./kept-rule-check.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { AttributeDeclaration, AttributeReader } from "./rules/outside-attributes.ts";
 import type { RuleService } from "./rules/service.ts";
@@ -31,9 +32,15 @@ export { z } from "zod";
 export { auditJson } from "./accounts/audit-json.ts";
 export type { Actor } from "./accounts/caller.ts";
 export type { Submitted } from "./accounts/change.ts";
+export {
+  creditsJson,
+  jobJson as teamJobJson,
+  transactionJson as creditTransactionJson,
+} from "./accounts/credit-json.ts";
 export type { TeamCredits } from "./accounts/credits.ts";
 export { AccountError } from "./accounts/errors.ts";
 export { NOUNS, wireName } from "./accounts/fields.ts";
+export { iamRuleJson } from "./accounts/iam-json.ts";
 export { IAM_RULE_TYPES } from "./accounts/iam-values.ts";
 export { type CallHold, notOfTeam } from "./accounts/jobs.ts";
 export { fieldsSchema, objectJson, objectSchema, readObjectFields } from "./accounts/object-json.ts";
@@ -103,6 +110,8 @@ export interface Management {
   readonly credits: Credits;
   readonly jobs: Jobs;
   readonly iam: Iam;
+  /** Checks rules that are to be kept. @throws AccountError `invalid_field` with the report */
+  readonly checkRules: RuleCheck;
   /** What objects have spent. Asks nobody for rights: what was got from `accounts` may be asked about. */
   readonly spending: Spending;
 }

@@ -9,14 +9,17 @@ export function recoveryJson(recovery: Recovery): object {
   return {
     ...{ id, at: momentJson(atMs), process, pid, quota, window, unit: unitJson(unit) },
     ...{ amount: amountJson(unit, amount), open: amountJson(unit, open), in_flight: inFlight },
-    reversed: reversed === null ? null : { at: momentJson(reversed.atMs), by: reversed.by, reason: reversed.reason },
+    reversed: reversedJson(reversed),
   };
 }
 
-/** What reversing came to; `taken_off` is 0 when nothing was charged any more. */
-export function reversalJson({ recovery: { id, quota, window, unit }, amount }: Reversal): object {
-  return { id, quota, window, unit: unitJson(unit), taken_off: amountJson(unit, amount) };
+/** What reversing came to; `taken_off` is 0 when nothing was charged any more, and `reversed` says who was first. */
+export function reversalJson({ recovery: { id, quota, window, unit, reversed }, amount }: Reversal): object {
+  return { id, quota, window, unit: unitJson(unit), taken_off: amountJson(unit, amount), reversed: reversedJson(reversed) };
 }
+
+const reversedJson = (reversed: Recovery["reversed"]): object | null =>
+  reversed === null ? null : { at: momentJson(reversed.atMs), by: reversed.by, reason: reversed.reason };
 
 const unitJson = (unit: Charge["unit"]): string => (unit === "nano-usd" ? "usd" : unit);
 

@@ -17,14 +17,19 @@ const MASTER = "master";
 const unit = z.enum(["usd", "tokens", "requests"]);
 const counted = { id: z.int(), quota: z.string(), window: z.string(), unit };
 const amount = z.string().describe("Decimal text in `unit`");
+const reversed = z.object({ at: z.iso.datetime(), by: z.string(), reason: z.string().nullable() }).nullable();
 const recovery = z.object({
   ...counted,
   ...{ at: z.iso.datetime(), process: z.string(), pid: z.int(), amount },
   open: amount.describe("Of `amount`: what is still charged"),
   in_flight: z.array(z.string()).describe("Requests that were in flight up to a second before, as far as known"),
-  reversed: z.object({ at: z.iso.datetime(), by: z.string(), reason: z.string().nullable() }).nullable(),
+  reversed,
 });
-const reversal = z.object({ ...counted, taken_off: amount });
+const reversal = z.object({
+  ...counted,
+  taken_off: amount,
+  reversed: reversed.describe("Who had reversed it before; null for nobody"),
+});
 
 /** The routes. */
 export function recoveredRoutes({ ledger, clock }: Host): readonly ApiRoute[] {

@@ -1,5 +1,5 @@
 // The typed client, `tollgate/client`: fetch and nothing else. It imports nothing of the gateway's.
-export { type AdminOptions, TollgateAdmin } from "./admin.ts";
+export { type AdminOptions, type IamKindName, TollgateAdmin } from "./admin.ts";
 export type * from "./chat.ts";
 export * from "./errors.ts";
 export type { ChangeOptions, Keys, MadeObjects, Objects, Page, Places, Users, Versioned } from "./objects.ts";

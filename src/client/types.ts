@@ -41,6 +41,12 @@ export interface Reversal {
   readonly unit: "usd" | "tokens" | "requests";
   /** Decimal text in `unit` */
   readonly taken_off: string;
+  /** Who had reversed it before; null for nobody */
+  readonly reversed: {
+    readonly at: string;
+    readonly by: string;
+    readonly reason: string | null;
+  } | null;
 }
 
 /** `reverseAllRecovered`, answer: takes off all that is still charged for gateways that died. */
@@ -444,6 +450,134 @@ export interface Member {
   readonly since: string;
 }
 
+/** `listOrgIamRules`, answer: lists the IAM rules of one organisation, oldest first. */
+export interface IamRules {
+  readonly items: readonly IamRule[];
+  /** What they come to in the rule language; empty for none */
+  readonly text: string;
+}
+
+/** `addOrgIamRule`, body: adds an IAM rule to one organisation. */
+export interface NewIamRule {
+  readonly rule_type: "allow_models" | "deny_models" | "allow_providers" | "deny_providers" | "allow_pricing" | "deny_pricing" | "allow_ip_cidrs" | "deny_ip_cidrs";
+  /** By type: models, providers, ipCidrs; pricingType, maxInputPrice, maxOutputPrice, in USD per million tokens */
+  readonly rule_value: Readonly<Record<string, unknown>>;
+  readonly status?: "active" | "inactive" | undefined;
+}
+
+/** `addOrgIamRule`, answer: adds an IAM rule to one organisation. */
+export interface ChangedIamRule {
+  readonly rule: IamRule;
+  /** What the object's rules name and nothing here has */
+  readonly warnings: readonly string[];
+}
+
+/** `updateOrgIamRule`, body: changes an IAM rule of one organisation; what is left out stays as it is. */
+export interface IamRuleFields {
+  readonly rule_type?: "allow_models" | "deny_models" | "allow_providers" | "deny_providers" | "allow_pricing" | "deny_pricing" | "allow_ip_cidrs" | "deny_ip_cidrs" | undefined;
+  /** By type: models, providers, ipCidrs; pricingType, maxInputPrice, maxOutputPrice, in USD per million tokens */
+  readonly rule_value?: Readonly<Record<string, unknown>> | undefined;
+  readonly status?: "active" | "inactive" | undefined;
+}
+
+/** `getCredits`, answer: shows one team's credits. */
+export interface Credits {
+  readonly team: string;
+  readonly alias: string;
+  readonly budget_mode: "none" | "job_based" | "consumption_usd" | "consumption_tokens";
+  /** All that was given, less what was taken back */
+  readonly allocated: number;
+  /** Charged for jobs that have ended */
+  readonly used: number;
+  /** Held by open jobs */
+  readonly reserved: number;
+  readonly remaining: number;
+}
+
+/** `addCredits`, body: gives one team more credits. */
+export interface AddCreditsBody {
+  /** More than 0, with at most six decimals */
+  readonly credits: number;
+  /** Why, for the list of bookings */
+  readonly reason?: string | undefined;
+}
+
+/** `listCreditTransactions`, query: lists what was booked, newest first. */
+export interface ListCreditTransactionsQuery {
+  /** 1 to 1000; 100 when left out */
+  readonly limit?: number | undefined;
+  /** `next` of the page before */
+  readonly after?: string | undefined;
+  /** A team's id or alias; all teams when left out */
+  readonly team?: string | undefined;
+}
+
+/** `listCreditTransactions`, answer: lists what was booked, newest first. */
+export interface ListCreditTransactionsReply {
+  readonly items: readonly CreditTransaction[];
+  /** `after` of the next page */
+  readonly next: string | null;
+}
+
+/** `listTeamJobs`, query: lists teams' jobs, newest first. */
+export interface ListTeamJobsQuery {
+  /** 1 to 1000; 100 when left out */
+  readonly limit?: number | undefined;
+  /** `next` of the page before */
+  readonly after?: string | undefined;
+  /** A team's id or alias; all teams when left out */
+  readonly team?: string | undefined;
+  readonly status?: "pending" | "in_progress" | "completed" | "failed" | undefined;
+}
+
+/** `listTeamJobs`, answer: lists teams' jobs, newest first. */
+export interface ListTeamJobsReply {
+  readonly items: readonly TeamJob[];
+  /** `after` of the next page */
+  readonly next: string | null;
+}
+
+/** `getTeamJob`, answer: shows one job. */
+export interface TeamJob {
+  readonly id: string;
+  readonly team: string;
+  readonly key: string;
+  readonly type: string;
+  readonly status: "pending" | "in_progress" | "completed" | "failed";
+  readonly budget_mode: "job_based" | "consumption_usd" | "consumption_tokens";
+  readonly calls: number;
+  readonly failed_calls: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  /** Decimal */
+  readonly cost_usd: string;
+  readonly credits_held: number;
+  readonly credits_charged: number;
+  readonly error: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly created: string;
+  readonly updated: string;
+  readonly completed: string | null;
+  /** When it is taken for abandoned, unless another call comes first */
+  readonly expires: string;
+}
+
+/** `checkRules`, body: checks rules that are to be kept on an organisation, a team or a key. */
+export interface CheckRulesBody {
+  readonly scope: "org" | "team" | "key";
+  /** What the object is called, or is to be */
+  readonly alias: string;
+  readonly rules: string;
+}
+
+/** `checkRules`, answer: checks rules that are to be kept on an organisation, a team or a key. */
+export interface CheckRulesReply {
+  /** How many rules there are */
+  readonly count: number;
+  /** As `tollgate check` prints them; empty for none, and for a virtual key */
+  readonly warnings: string;
+}
+
 /** `listAudit`, query: who changed what, oldest first; secrets are masked. */
 export interface ListAuditQuery {
   /** 1 to 1000; 100 when left out */
@@ -693,6 +827,31 @@ export interface BudgetFields {
   readonly limit_usd: string | number;
   /** day, week, month, year, total or a length such as 30d */
   readonly window?: string | undefined;
+}
+
+/** One of `items`. */
+export interface IamRule {
+  readonly id: string;
+  readonly rule_type: "allow_models" | "deny_models" | "allow_providers" | "deny_providers" | "allow_pricing" | "deny_pricing" | "allow_ip_cidrs" | "deny_ip_cidrs";
+  /** By type: models, providers, ipCidrs; pricingType, maxInputPrice, maxOutputPrice, in USD per million tokens */
+  readonly rule_value: Readonly<Record<string, unknown>>;
+  readonly status: "active" | "inactive";
+  readonly created: string;
+  readonly updated: string;
+}
+
+/** One of `items`. */
+export interface CreditTransaction {
+  readonly id: string;
+  readonly team: string;
+  readonly at: string;
+  readonly kind: "allocate" | "add" | "job" | "refund";
+  /** Negative for a charge */
+  readonly amount: number;
+  readonly balance_after: number;
+  readonly job: string | null;
+  readonly actor: string;
+  readonly reason: string | null;
 }
 
 /** One of `items`. */

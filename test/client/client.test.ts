@@ -70,6 +70,14 @@ t.test("the shapes are those of the OpenAPI document, and every operation has it
   await Promise.all([admin.keys.create({}), admin.keys.rotate("X1"), admin.audit(), admin.usage()]);
   await Promise.all([admin.limits({}), admin.recovered(), admin.reverseAllRecovered()]);
   await admin.reverseRecovered(1);
+  for (const kind of ["orgs", "teams", "keys"] as const) {
+    await admin.iamRules(kind, "X1");
+    await admin.addIamRule(kind, "X1", { rule_type: "deny_models", rule_value: { models: ["a"] } });
+    await admin.updateIamRule(kind, "X1", "X2", { status: "inactive" });
+    await admin.removeIamRule(kind, "X1", "X2");
+  }
+  await Promise.all([admin.credits("X1"), admin.addCredits("X1", { credits: 1 }), admin.creditTransactions()]);
+  await Promise.all([admin.jobs(), admin.job("X1"), admin.checkRules({ scope: "key", alias: "ci", rules: "" })]);
   const team = new client.TollgateTeam({ ...options, teamId: "X1", virtualKey: "k" });
   await Promise.all([team.verify(), team.team(), team.balance(), team.transactions(), team.jobs(), team.job("X1")]);
   const job = await team.createJob("x");

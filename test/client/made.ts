@@ -131,6 +131,12 @@ const RENAMED: Readonly<Record<string, string>> = {
   Audit: "AuditEntry",
   Usage: "UsageRow",
   Recovered: "Recovery",
+  CreditTransactions: "CreditTransaction",
+  ListOrgIamRulesReply: "IamRules",
+  IamRules: "IamRule",
+  AddOrgIamRuleBody: "NewIamRule",
+  AddOrgIamRuleReply: "ChangedIamRule",
+  OrgIamRuleFields: "IamRuleFields",
   ReverseRecoveredReply: "Reversal",
 };
 
