@@ -15,7 +15,14 @@ export function recoveryJson(recovery: Recovery): object {
 
 /** What reversing came to; `taken_off` is 0 when nothing was charged any more, and `reversed` says who was first. */
 export function reversalJson({ recovery: { id, quota, window, unit, reversed }, amount }: Reversal): object {
-  return { id, quota, window, unit: unitJson(unit), taken_off: amountJson(unit, amount), reversed: reversedJson(reversed) };
+  return {
+    id,
+    quota,
+    window,
+    unit: unitJson(unit),
+    taken_off: amountJson(unit, amount),
+    reversed: reversedJson(reversed),
+  };
 }
 
 const reversedJson = (reversed: Recovery["reversed"]): object | null =>

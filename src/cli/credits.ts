@@ -1,15 +1,11 @@
 // `tollgate credits`: what teams have, giving them more, and every booking.
-import type { TeamCredits } from "../accounts/credits.ts";
-import { creditsOf } from "../credit-units.ts";
-import { momentJson } from "../moment.ts";
-import type { CreditTransaction } from "../store/credits.ts";
-import { idOf, LOCAL } from "./account-service.ts";
+import type { Credits, CreditTransaction } from "../client/types.ts";
 import type { Command, Io } from "./command.ts";
-import { withCredits } from "./credit-service.ts";
-import { parseOptions, usage } from "./options.ts";
+import { idOf, PLACE_HELP, parseDeskOptions, withDesk } from "./desk.ts";
+import { usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
 import { renderTable } from "./table.ts";
-import { readCount } from "./values.ts";
+import { readPageSize } from "./values.ts";
 
 const LIMIT = "100";
 
@@ -28,7 +24,7 @@ credits pays by the job from then on.
 
 Options:
   --json              JSON on stdout
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
 
 Examples:
   tollgate credits add acme-corp 500 --reason 'invoice 17'
@@ -43,25 +39,23 @@ export const credits: Command = {
 };
 
 async function balance(argv: readonly string[], io: Io): Promise<number> {
-  const { values, positionals } = parseOptions(argv, {
+  const { values, positionals, place } = parseDeskOptions(argv, {
     ...{ command: "credits balance", options: {}, positionals: ["TEAM"] },
   });
-  const found = await withCredits(io, values.config, async ({ accounts, credits }) =>
-    credits.balance(LOCAL, await idOf(accounts, "team", positionals[0] ?? "")),
-  );
+  const found = await withDesk(io, place, async (desk) => desk.credits(await idOf(desk, "team", positionals[0] ?? "")));
   return tell(found, values.json, io);
 }
 
 async function add(argv: readonly string[], io: Io): Promise<number> {
   const command = "credits add";
   const options = { reason: { type: "string" } } as const;
-  const { values, positionals } = parseOptions(argv, { command, options, positionals: ["TEAM", "CREDITS"] });
+  const { values, positionals, place } = parseDeskOptions(argv, { command, options, positionals: ["TEAM", "CREDITS"] });
   const [name = "", amount = ""] = positionals;
   if (!/^\d{1,10}(?:\.\d{1,6})?$/.test(amount)) {
     throw usage(command, `\`${amount}\` is no number of credits: write 500 or 0.5`);
   }
-  const found = await withCredits(io, values.config, async ({ accounts, credits }) =>
-    credits.add(LOCAL, await idOf(accounts, "team", name), Number(amount), values.reason ?? null),
+  const found = await withDesk(io, place, async (desk) =>
+    desk.addCredits(await idOf(desk, "team", name), Number(amount), values.reason),
   );
   return tell(found, values.json, io);
 }
@@ -71,47 +65,37 @@ async function transactions(argv: readonly string[], io: Io): Promise<number> {
   const options = { limit: { type: "string" }, after: { type: "string" } } as const;
   const [first, ...rest] = argv;
   const isNamed = first !== undefined && !first.startsWith("-");
-  const { values } = parseOptions(isNamed ? rest : argv, { command, options });
-  const limit = readCount(command, "--limit", values.limit ?? LIMIT);
-  const page = await withCredits(io, values.config, async ({ accounts, credits }) => {
-    const team = isNamed ? await idOf(accounts, "team", first) : undefined;
-    return credits.transactions(LOCAL, { team, limit, after: values.after });
+  const { values, place } = parseDeskOptions(isNamed ? rest : argv, { command, options });
+  const limit = readPageSize(command, values.limit ?? LIMIT);
+  const page = await withDesk(io, place, async (desk) => {
+    const team = isNamed ? await idOf(desk, "team", first) : undefined;
+    return desk.creditTransactions({ team, limit, after: values.after });
   });
-  if (values.json) {
-    io.stdout.write(`${JSON.stringify({ transactions: page.items.map(transactionJson), next: page.next })}\n`);
-  } else if (page.items.length === 0) io.stderr.write("nothing was booked\n");
+  if (values.json) io.stdout.write(`${JSON.stringify({ transactions: page.items, next: page.next })}\n`);
+  else if (page.items.length === 0) io.stderr.write("nothing was booked\n");
   else io.stdout.write(table(page.items));
   if (page.next !== null) io.stderr.write(`there are more: --after ${page.next}\n`);
   return 0;
 }
 
-function tell({ team, mode, allocated, used, reserved, remaining }: TeamCredits, json: boolean | undefined, io: Io) {
-  const { alias } = team.fields;
-  const numbers = { allocated, used, reserved, remaining };
-  if (json) io.stdout.write(`${JSON.stringify({ team: team.id, alias, budget_mode: mode, ...numbers })}\n`);
+function tell(found: Credits, json: boolean | undefined, io: Io): number {
+  if (json) io.stdout.write(`${JSON.stringify(found)}\n`);
   else {
+    const { alias, budget_mode: mode, allocated, used, reserved, remaining } = found;
     const columns = ["TEAM", "MODE"].map((title) => ({ title, align: "left" as const }));
     const amounts = ["ALLOCATED", "USED", "RESERVED", "REMAINING"].map((title) => ({ title, align: "right" as const }));
-    const row = [String(alias), mode, ...Object.values(numbers).map(String)];
+    const row = [alias, mode, ...[allocated, used, reserved, remaining].map(String)];
     io.stdout.write(renderTable([...columns, ...amounts], [row]));
   }
   return 0;
-}
-
-function transactionJson({ id, teamId, atMs, kind, amount, balanceAfter, jobId, actor, reason }: CreditTransaction) {
-  return {
-    ...{ id, team: teamId, at: momentJson(atMs), kind, amount: creditsOf(amount) },
-    ...{ balance_after: creditsOf(balanceAfter), job: jobId, actor, reason },
-  };
 }
 
 function table(items: readonly CreditTransaction[]): string {
   const left = ["AT", "TEAM", "KIND"].map((title) => ({ title, align: "left" as const }));
   const right = ["AMOUNT", "BALANCE"].map((title) => ({ title, align: "right" as const }));
   const more = ["JOB", "ACTOR", "REASON"].map((title) => ({ title, align: "left" as const }));
-  const rows = items.map(({ teamId, atMs, kind, amount, balanceAfter, jobId, actor, reason }) => [
-    ...[momentJson(atMs)?.slice(0, 19) ?? "", teamId, kind],
-    ...[String(creditsOf(amount)), String(creditsOf(balanceAfter)), jobId ?? "-", actor, reason ?? "-"],
+  const rows = items.map(({ team, at, kind, amount, balance_after: balance, job, actor, reason }) => [
+    ...[at.slice(0, 19), team, kind, String(amount), String(balance), job ?? "-", actor, reason ?? "-"],
   ]);
   return renderTable([...left, ...right, ...more], rows);
 }

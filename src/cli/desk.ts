@@ -2,9 +2,21 @@
 import type { Submitted } from "../accounts/change.ts";
 import { AccountError } from "../accounts/errors.ts";
 import { FIELDS, wireName } from "../accounts/fields.ts";
+import type { IamWish } from "../accounts/iam-values.ts";
+import type {
+  ChangedIamRule,
+  Credits,
+  IamRules,
+  ListCreditTransactionsReply,
+  ListRecoveredReply,
+  ListTeamJobsReply,
+  Reversal,
+  TeamJob,
+} from "../client/types.ts";
 import { SetupError } from "../errors.ts";
 import type { LimitedKind, LimitsJson } from "../limits.ts";
-import type { AccountKind, AuditQuery, Page } from "../store/directory.ts";
+import type { JobStatus } from "../store/credits.ts";
+import type { AccountKind, AuditQuery, IamKind, Page } from "../store/directory.ts";
 import type { RuleScope, UsageGroup, UsageRow } from "../store/store.ts";
 import { suggest } from "../suggest.ts";
 import type { Io } from "./command.ts";
@@ -55,6 +67,20 @@ export interface DeskQuery {
   readonly teamId?: string | undefined;
 }
 
+/** Which bookings. */
+export interface CreditsQuery {
+  /** The team's id; all teams when left out. */
+  readonly team?: string | undefined;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  readonly after?: string | undefined;
+}
+
+/** Which jobs. */
+export interface JobsQuery extends CreditsQuery {
+  readonly status?: JobStatus | undefined;
+}
+
 /**
  * What account commands can do. Objects are named by id or alias; fields are by their own names (`rpmLimit`).
  * What is refused is an `AccountError`.
@@ -80,6 +106,19 @@ export interface Desk {
   limits(kind: LimitedKind, id: string): Promise<LimitsJson>;
   /** Checks rules before they are kept, and says what they come to: `3 rules`. @throws SetupError 2 with the report */
   checkRules(scope: RuleScope, alias: string, text: string): Promise<string>;
+  iamRules(kind: IamKind, id: string): Promise<IamRules>;
+  addIamRule(kind: IamKind, id: string, wish: IamWish): Promise<ChangedIamRule>;
+  changeIamRule(kind: IamKind, id: string, rule: string, wish: IamWish): Promise<ChangedIamRule>;
+  removeIamRule(kind: IamKind, id: string, rule: string): Promise<void>;
+  credits(team: string): Promise<Credits>;
+  addCredits(team: string, credits: number, reason: string | undefined): Promise<Credits>;
+  creditTransactions(query: CreditsQuery): Promise<ListCreditTransactionsReply>;
+  jobs(query: JobsQuery): Promise<ListTeamJobsReply>;
+  job(id: string): Promise<TeamJob>;
+  /** What was charged because a gateway died, newest first. */
+  recovered(sinceMs: number): Promise<ListRecoveredReply>;
+  /** Takes off what is still charged of it; null when nothing has that id. */
+  reverse(which: number | "all", reason: string | undefined): Promise<readonly Reversal[] | null>;
 }
 
 /** Where a command line says that its desk is. */
@@ -138,7 +177,7 @@ export async function idOf(desk: Desk, kind: AccountKind, name: string, isToBeMa
 }
 
 /** An account error as a command tells it. */
-export function told(error: AccountError): SetupError {
+function told(error: AccountError): SetupError {
   const { message, field } = error;
   const text = `${message.charAt(0).toLowerCase()}${message.slice(1)}`;
   if (error.code !== "invalid_field" || field === null) return new SetupError(text, 1, error);

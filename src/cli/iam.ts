@@ -1,16 +1,15 @@
 // `tollgate iam`: IAM rules of keys, teams and organisations: listed, added, changed, removed, shown as rules.
-import { Iam } from "../accounts/iam.ts";
 import { IAM_RULE_TYPES } from "../accounts/iam-values.ts";
-import type { IamKind, IamRule } from "../store/directory.ts";
-import { idOf, LOCAL, withAccounts } from "./account-service.ts";
+import type { ChangedIamRule, IamRule } from "../client/types.ts";
+import type { IamKind } from "../store/directory.ts";
 import type { Command, Io } from "./command.ts";
-import { oneOf, parseOptions, usage } from "./options.ts";
-import { ruleChecker } from "./rule-checker.ts";
+import { type Desk, idOf, named, PLACE_HELP, type Place, parseDeskOptions, withDesk } from "./desk.ts";
+import { oneOf, type Specs, usage } from "./options.ts";
 import { runSubcommand, type Subcommand } from "./subcommands.ts";
 import { renderTable } from "./table.ts";
-import { momentJson } from "./values.ts";
 
 const KINDS: readonly IamKind[] = ["key", "team", "org"];
+const STATUSES = ["active", "inactive"] as const;
 
 const HELP = `
 Lists, adds, changes and removes IAM rules: lists and prices that say what a key, a team or an organisation may use. They
@@ -42,7 +41,7 @@ Options of add and set:
   --status STATUS            active or inactive (add: active)
 
 Options of all:
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+${PLACE_HELP}
   --json              JSON on stdout
 
 Exit codes: 0 done, 1 failed or refused, 64 usage, 78 bad config.
@@ -71,89 +70,93 @@ const VALUES = {
 } as const;
 
 const list: Subcommand = async (argv, io) => {
-  const { kind, name, values } = read("iam list", argv);
-  const on = await withIam(io, values.config, kind, name, (all, id) => all.list(LOCAL, kind, id));
-  if (values.json) io.stdout.write(`${JSON.stringify({ rules: on.rules.map(ruleJson) })}\n`);
-  else if (on.rules.length === 0) io.stderr.write(`${kind} ${on.alias} has no IAM rules: it is unrestricted by them\n`);
-  else io.stdout.write(tableOf(on.rules));
+  const { kind, name, values, place } = read("iam list", argv);
+  const { alias, rules } = await withDesk(io, place, async (desk) => {
+    const { id, alias } = await named(desk, kind, name);
+    return { alias, rules: (await desk.iamRules(kind, id)).items };
+  });
+  if (values.json) io.stdout.write(`${JSON.stringify({ rules })}\n`);
+  else if (rules.length === 0) io.stderr.write(`${kind} ${alias} has no IAM rules: it is unrestricted by them\n`);
+  else io.stdout.write(tableOf(rules));
   return 0;
 };
 
 const text: Subcommand = async (argv, io) => {
-  const { kind, name, values } = read("iam text", argv);
-  const rules = await withIam(io, values.config, kind, name, (all, id) => all.text(LOCAL, kind, id));
+  const { kind, name, values, place } = read("iam text", argv);
+  const { text: rules } = await withDesk(io, place, async (desk) => desk.iamRules(kind, await idOf(desk, kind, name)));
   io.stdout.write(values.json ? `${JSON.stringify({ rules })}\n` : rules);
   return 0;
 };
 
 const add: Subcommand = async (argv, io) => {
-  const { kind, name, more, values } = read("iam add", argv, ["TYPE"], VALUES);
+  const { kind, name, more, values, place } = read("iam add", argv, ["TYPE"], VALUES);
   const ruleType = oneOf("iam add", "type", more, IAM_RULE_TYPES);
-  const wish = { ruleType, ruleValue: valueIn(values), status: values.status };
-  return changed(io, values, { kind, name }, "added", (all, id) => all.add(LOCAL, kind, id, wish));
+  const wish = { ruleType, ruleValue: valueIn(values), status: statusIn("iam add", values.status) };
+  return changed(io, { kind, name, place, json: values.json }, "added", (desk, id) => desk.addIamRule(kind, id, wish));
 };
 
 const set: Subcommand = async (argv, io) => {
-  const { kind, name, more, values } = read("iam set", argv, ["RULE"], VALUES);
+  const { kind, name, more, values, place } = read("iam set", argv, ["RULE"], VALUES);
   const ruleValue = valueIn(values);
   const isNew = Object.keys(ruleValue).length > 0;
   if (!isNew && values.status === undefined) throw usage("iam set", "say what to set: --status, or a new value");
-  const wish = { ...(isNew ? { ruleValue } : {}), status: values.status };
-  return changed(io, values, { kind, name }, "set", (all, id) => all.change(LOCAL, kind, id, more, wish));
+  const wish = { ...(isNew ? { ruleValue } : {}), status: statusIn("iam set", values.status) };
+  return changed(io, { kind, name, place, json: values.json }, "set", (desk, id) =>
+    desk.changeIamRule(kind, id, more, wish),
+  );
 };
 
 const remove: Subcommand = async (argv, io) => {
-  const { kind, name, more, values } = read("iam remove", argv, ["RULE"]);
-  await withIam(io, values.config, kind, name, (all, id) => all.remove(LOCAL, kind, id, more));
+  const { kind, name, more, values, place } = read("iam remove", argv, ["RULE"]);
+  await withDesk(io, place, async (desk) => desk.removeIamRule(kind, await idOf(desk, kind, name), more));
   if (values.json) io.stdout.write(`${JSON.stringify({ id: more, removed: true })}\n`);
   else io.stderr.write(`IAM rule ${more} is removed\n`);
   return 0;
 };
 
 /** The command line: whose rules, what else is named, the options. */
-function read<const Options extends Parameters<typeof parseOptions>[1]["options"]>(
+function read<const Options extends Specs>(
   command: string,
   argv: readonly string[],
   more: readonly string[] = [],
   options: Options = {} as Options,
 ) {
   const syntax = { command, options, positionals: ["KIND", "ID|ALIAS", ...more] };
-  const { values, positionals } = parseOptions<Options>(argv, syntax);
+  const { values, positionals, place } = parseDeskOptions<Options>(argv, syntax);
   const [kind = "", name = "", third = ""] = positionals;
-  return { kind: oneOf(command, "kind", kind, KINDS), name, more: third, values };
+  return { kind: oneOf(command, "kind", kind, KINDS), name, more: third, values, place };
 }
 
-async function withIam<T>(
-  io: Io,
-  config: string | undefined,
-  kind: IamKind,
-  name: string,
-  work: (all: Iam, id: string) => Promise<T>,
-): Promise<T> {
-  return withAccounts(io, config, async (accounts) => work(new Iam({ accounts }), await idOf(accounts, kind, name)));
+/** Whose rules are changed, and how that is told. */
+interface Changing {
+  readonly kind: IamKind;
+  readonly name: string;
+  readonly place: Place;
+  readonly json: boolean | undefined;
 }
 
-/** Makes the change, tells it, and warns of names that nothing here has. */
+/** Makes the change, tells it, and warns of names that nothing there has. */
 async function changed(
   io: Io,
-  { config, json }: { readonly config?: string | undefined; readonly json?: boolean | undefined },
-  { kind, name }: { readonly kind: IamKind; readonly name: string },
+  { kind, name, place, json }: Changing,
   done: string,
-  change: (all: Iam, id: string) => Promise<IamRule>,
+  change: (desk: Desk, id: string) => Promise<ChangedIamRule>,
 ): Promise<number> {
-  const check = await ruleChecker(config, io);
-  return withAccounts(io, config, async (accounts, store) => {
-    const all = new Iam({ accounts });
-    const rule = await change(all, await idOf(accounts, kind, name));
-    const { alias } = await all.list(LOCAL, kind, rule.objectId);
-    check(store, kind, alias, await all.text(LOCAL, kind, rule.objectId), "iam");
-    if (json) io.stdout.write(`${JSON.stringify(ruleJson(rule))}\n`);
-    else io.stderr.write(`IAM rule ${rule.id} of ${kind} ${alias} is ${done}\n`);
-    return 0;
+  const { alias, rule, warnings } = await withDesk(io, place, async (desk) => {
+    const { id, alias } = await named(desk, kind, name);
+    return { alias, ...(await change(desk, id)) };
   });
+  io.stderr.write(warnings.map((warning) => `warning: ${warning}\n`).join(""));
+  if (json) io.stdout.write(`${JSON.stringify(rule)}\n`);
+  else io.stderr.write(`IAM rule ${rule.id} of ${kind} ${alias} is ${done}\n`);
+  return 0;
 }
 
 type Values = { readonly [Name in keyof typeof VALUES]?: string | string[] | boolean | undefined };
+
+function statusIn(command: string, status: string | undefined): (typeof STATUSES)[number] | undefined {
+  return status === undefined ? undefined : oneOf(command, "status", status, STATUSES);
+}
 
 /** What the options say; what a rule of the type does not take, the accounts refuse. */
 function valueIn(values: Values): Record<string, unknown> {
@@ -170,21 +173,16 @@ function valueIn(values: Values): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined));
 }
 
-function ruleJson({ id, ruleType, ruleValue, status, createdMs, updatedMs }: IamRule): object {
-  const times = { created: momentJson(createdMs), updated: momentJson(updatedMs) };
-  return { id, rule_type: ruleType, rule_value: ruleValue, status, ...times };
-}
-
 function tableOf(rules: readonly IamRule[]): string {
   const columns = ["ID", "TYPE", "VALUE", "STATUS"].map((title) => ({ title, align: "left" as const }));
   return renderTable(
     columns,
-    rules.map(({ id, ruleType, ruleValue, status }) => [id, ruleType, valueText(ruleValue), status]),
+    rules.map(({ id, rule_type: type, rule_value: value, status }) => [id, type, valueText(value), status]),
   );
 }
 
 /** For people: `gpt-4o, o3*`, `free`, `input $10/M`. */
-function valueText(value: IamRule["ruleValue"]): string {
+function valueText(value: IamRule["rule_value"]): string {
   const parts = Object.entries(value as Readonly<Record<string, string | readonly string[]>>).map(([name, part]) => {
     if (typeof part !== "string") return part.join(", ");
     if (name === "pricingType") return part;

@@ -1,19 +1,18 @@
 // `tollgate ledger`: what was charged because a gateway died, and the way to take it back.
+
+import type { Recovery, Reversal } from "../client/types.ts";
 import { systemClock } from "../clock.ts";
 import { SetupError } from "../errors.ts";
-import { recoveryJson, reversalJson } from "../recovery-json.ts";
-import type { Recovery, Reversal } from "../store/store.ts";
 import type { Command, Io } from "./command.ts";
-import { parseOptions, usage } from "./options.ts";
+import { PLACE_HELP, parseDeskOptions, withDesk } from "./desk.ts";
+import { usage } from "./options.ts";
 import { runSubcommand } from "./subcommands.ts";
 import { renderTable } from "./table.ts";
-import { amountText, momentJson, readMoment } from "./values.ts";
-import { withStore } from "./with-store.ts";
+import { momentJson, readMoment } from "./values.ts";
 
 const SINCE = "30d";
 const REASON_LENGTH_MAX = 500;
-/** Who reverses, in the audit log. */
-const LOCAL = "local";
+const NOTHING = "0";
 
 const HELP = `
 Shows what was charged as unaccounted because a gateway died, and takes it back: what its requests had in reserve, which
@@ -33,8 +32,8 @@ Options:
   --all               everything that is still charged
   --reason TEXT       why, for the audit log
   --json              JSON on stdout: {"rows":[{"id","at","process","pid","quota","window","unit","amount","open",
-                      "in_flight","reversed"}]}; of reverse {"rows":[{"id","quota","window","unit","taken_off"}]}
-  --config FILE       the config file (default: tollgate.yaml here, else the defaults)
+                      "in_flight","reversed"}]}; of reverse {"rows":[{"id","quota","window","unit","taken_off","reversed"}]}
+${PLACE_HELP}
 
 Money is in US dollars, as decimal text: nothing is rounded.
 
@@ -52,10 +51,10 @@ export const ledger: Command = {
 
 async function recovered(argv: readonly string[], io: Io): Promise<number> {
   const command = "ledger recovered";
-  const { values } = parseOptions(argv, { command, options: { since: { type: "string" } } });
+  const { values, place } = parseDeskOptions(argv, { command, options: { since: { type: "string" } } });
   const sinceMs = readMoment(command, "--since", values.since ?? SINCE, systemClock.nowMs(), -1);
-  const rows = await withStore(io, values.config, (store) => store.ledger.recoveries(sinceMs));
-  if (values.json) io.stdout.write(`${JSON.stringify({ rows: rows.map(recoveryJson) })}\n`);
+  const { rows } = await withDesk(io, place, (desk) => desk.recovered(sinceMs));
+  if (values.json) io.stdout.write(`${JSON.stringify({ rows })}\n`);
   else if (rows.length > 0) io.stdout.write(table(rows));
   else io.stderr.write(`nothing was charged for a dead process since ${momentJson(sinceMs)?.slice(0, 16)}Z\n`);
   return 0;
@@ -65,12 +64,13 @@ async function reverse(argv: readonly string[], io: Io): Promise<number> {
   const command = "ledger reverse";
   const options = { all: { type: "boolean" }, reason: { type: "string" } } as const;
   const wantsAll = argv.includes("--all");
-  const { values, positionals } = parseOptions(argv, { command, options, positionals: wantsAll ? [] : ["ID"] });
+  const syntax = { command, options, positionals: wantsAll ? [] : ["ID"] };
+  const { values, positionals, place } = parseDeskOptions(argv, syntax);
   const which = wantsAll ? "all" : readId(command, positionals[0] ?? "");
-  const reason = values.reason === undefined ? null : readReason(command, values.reason);
-  const done = await withStore(io, values.config, (store) => store.ledger.reverse(which, { actor: LOCAL, reason }));
+  const reason = values.reason === undefined ? undefined : readReason(command, values.reason);
+  const done = await withDesk(io, place, (desk) => desk.reverse(which, reason));
   if (done === null) throw new SetupError(`nothing with the id ${which}: \`tollgate ledger recovered\` shows all`, 1);
-  if (values.json) io.stdout.write(`${JSON.stringify({ rows: done.map(reversalJson) })}\n`);
+  if (values.json) io.stdout.write(`${JSON.stringify({ rows: done })}\n`);
   else if (done.length === 0) io.stderr.write("nothing is charged for a dead process\n");
   else for (const each of done) io.stderr.write(`${reversalText(each)}\n`);
   return 0;
@@ -86,9 +86,9 @@ function readReason(command: string, text: string): string {
   throw usage(command, `--reason takes up to ${REASON_LENGTH_MAX} printable characters`);
 }
 
-function reversalText({ recovery: { id, quota, window, unit, reversed }, amount }: Reversal): string {
-  if (amount > 0n) return `${id}: ${amountText({ unit, amount })} is taken off ${quota} in ${window}`;
-  const why = reversed === null ? "the process has taken it back itself" : `reversed ${momentJson(reversed.atMs)}`;
+function reversalText({ id, quota, window, unit, taken_off: amount, reversed }: Reversal): string {
+  if (amount !== NOTHING) return `${id}: ${amountText(amount, unit)} is taken off ${quota} in ${window}`;
+  const why = reversed === null ? "the process has taken it back itself" : `reversed ${reversed.at}`;
   return `${id}: nothing is charged any more: ${why}`;
 }
 
@@ -97,9 +97,13 @@ function table(rows: readonly Recovery[]): string {
   const amounts = ["CHARGED", "STILL CHARGED"].map((title) => ({ title, align: "right" as const }));
   return renderTable(
     [{ title: "ID", align: "right" }, ...titles, ...amounts],
-    rows.map((row) => [
-      ...[String(row.id), momentJson(row.atMs) ?? "", String(row.pid), row.quota, row.window],
-      ...[amountText(row), row.open === 0n ? "" : amountText({ unit: row.unit, amount: row.open })],
+    rows.map(({ id, at, pid, quota, window, unit, amount, open }) => [
+      ...[String(id), at, String(pid), quota, window],
+      ...[amountText(amount, unit), open === NOTHING ? "" : amountText(open, unit)],
     ]),
   );
+}
+
+function amountText(amount: string, unit: Recovery["unit"]): string {
+  return unit === "usd" ? `$${amount}` : `${amount} ${unit}`;
 }

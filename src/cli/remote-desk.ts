@@ -1,26 +1,43 @@
 // The desk on a gateway's admin API, by the typed client.
 import type { Submitted } from "../accounts/change.ts";
-import { ACCOUNT_ERRORS, AccountError, type AccountErrorCode } from "../accounts/errors.ts";
+import { AccountError } from "../accounts/errors.ts";
+import type { IamWish } from "../accounts/iam-values.ts";
 import { sentFields } from "../accounts/object-json.ts";
-import {
-  ApiError,
-  AuthenticationError,
-  type ListAuditReply,
-  type MadeKey,
-  NotFoundError,
-  type Places,
+import type {
+  ChangedIamRule,
+  Credits,
+  IamRuleFields,
+  IamRules,
+  ListAuditReply,
+  ListCreditTransactionsReply,
+  ListRecoveredReply,
+  ListTeamJobsReply,
+  MadeKey,
+  NewIamRule,
+  Places,
+  Reversal,
+  TeamJob,
   TollgateAdmin,
-  TollgateError,
 } from "../client/index.ts";
-import { SetupError } from "../errors.ts";
 import type { LimitedKind, LimitsJson } from "../limits.ts";
 import { momentJson } from "../moment.ts";
 import { parseUsd } from "../money.ts";
-import type { AccountKind, AuditQuery, Membership, Page } from "../store/directory.ts";
+import type { AccountKind, AuditQuery, IamKind, Membership, Page } from "../store/directory.ts";
 import type { RuleScope, UsageGroup, UsageRow } from "../store/store.ts";
 import type { Io } from "./command.ts";
-import type { Desk, DeskQuery, Place, Shown, ShownEntry, ShownMember, ShownSecret } from "./desk.ts";
-import { countedRules, RefusedRules } from "./rule-checker.ts";
+import type {
+  CreditsQuery,
+  Desk,
+  DeskQuery,
+  JobsQuery,
+  Place,
+  Shown,
+  ShownEntry,
+  ShownMember,
+  ShownSecret,
+} from "./desk.ts";
+import { connect, type RemoteGateway } from "./remote-gateway.ts";
+import { counted } from "./rule-files.ts";
 
 /** Entries of the audit log that are asked for at a time. */
 const AUDIT_PAGE = 1_000;
@@ -29,84 +46,21 @@ const NEAR_MAX = 100;
 
 /** Runs `work` on the gateway. @throws SetupError 64 without a usable URL or key, 1 when it cannot be asked; AccountError */
 export async function withRemoteDesk<T>(io: Io, place: Place, work: (desk: Desk) => Promise<T>): Promise<T> {
-  const url = readUrl(place.url ?? "");
-  const adminKey = await readKey(io, place);
-  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
-    io.stderr.write(`warning: the admin key goes to ${url.host} unencrypted: use https\n`);
-  }
-  return work(new RemoteDesk(new TollgateAdmin({ baseUrl: url.href, adminKey }), url));
-}
-
-function readUrl(text: string): URL {
-  const url = URL.parse(text);
-  const isWeb = url?.protocol === "http:" || url?.protocol === "https:";
-  if (url === null || !isWeb) throw new SetupError("--url takes an address such as http://127.0.0.1:4001", 64);
-  if (url.username === "" && url.password === "") return url;
-  throw new SetupError("--url must hold no key: set TOLLGATE_ADMIN_KEY, or use --key-stdin", 64);
-}
-
-async function readKey(io: Io, { keyStdin }: Place): Promise<string> {
-  const key = keyStdin ? await firstLine(io) : (io.env.TOLLGATE_ADMIN_KEY ?? "");
-  if (/^[\x21-\x7e]+$/.test(key)) return key;
-  if (key !== "") throw new SetupError("the admin key holds what no key can: blanks or characters beyond ASCII", 64);
-  const where = keyStdin ? "standard input is empty" : "TOLLGATE_ADMIN_KEY is not set";
-  throw new SetupError(`--url needs the gateway's admin key: ${where} (or --key-stdin)`, 64);
-}
-
-async function firstLine({ stdin }: Io): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stdin ?? []) {
-    chunks.push(chunk);
-    if (chunk.includes(0x0a)) break;
-  }
-  return Buffer.concat(chunks).toString("utf8").split("\n", 1)[0]?.trim() ?? "";
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d+){3}$/.test(hostname);
-}
-
-/** What the gateway refused is an account error, as it is on a database. */
-async function toldBy(error: TollgateError, admin: TollgateAdmin, { origin }: URL): Promise<Error> {
-  if (error instanceof AuthenticationError) {
-    return new SetupError(
-      `${origin} does not take this admin key: it is \`admin.key\` of that gateway's config`,
-      1,
-      error,
-    );
-  }
-  if (!(error instanceof ApiError)) return new SetupError(error.message, 1, error);
-  if (error instanceof NotFoundError && !(await isAdminApi(admin))) {
-    const help = "is it the address of `admin.listen`, and is `admin` among its `admin.apis`?";
-    return new SetupError(`${origin} answers, but has no admin API: ${help}`, 1, error);
-  }
-  const { message, code, field, diagnostics } = error;
-  if (diagnostics.length > 0) return new RefusedRules(message, diagnostics);
-  if (code === null || !Object.hasOwn(ACCOUNT_ERRORS, code)) return new SetupError(message, 1, error);
-  // The gateway has said already which field may have been meant.
-  return new AccountError(code as AccountErrorCode, message, { field: code === "taken" ? field : null, cause: error });
-}
-
-async function isAdminApi(admin: TollgateAdmin): Promise<boolean> {
-  try {
-    await admin.groups.list({ limit: 1 });
-    return true;
-  } catch (error) {
-    if (error instanceof NotFoundError) return false;
-    throw error;
-  }
+  return work(new RemoteDesk(await connect(io, place), io));
 }
 
 /** Kind → the client's objects of it. */
 const SEGMENTS = { org: "orgs", team: "teams", user: "users", group: "groups", key: "keys" } as const;
 
 class RemoteDesk implements Desk {
+  readonly #gateway: RemoteGateway;
   readonly #admin: TollgateAdmin;
-  readonly #url: URL;
+  readonly #io: Io;
 
-  constructor(admin: TollgateAdmin, url: URL) {
-    this.#admin = admin;
-    this.#url = url;
+  constructor(gateway: RemoteGateway, io: Io) {
+    this.#gateway = gateway;
+    this.#admin = gateway.admin;
+    this.#io = io;
   }
 
   get(kind: AccountKind, name: string): Promise<Shown> {
@@ -190,9 +144,64 @@ class RemoteDesk implements Desk {
     return this.#ask(this.#admin.limits({ [kind]: id }));
   }
 
-  /** The gateway checks them when they are sent. */
-  async checkRules(_scope: RuleScope, _alias: string, text: string): Promise<string> {
-    return countedRules(text);
+  async checkRules(scope: RuleScope, alias: string, text: string): Promise<string> {
+    const { count, warnings } = await this.#ask(this.#admin.checkRules({ scope, alias, rules: text }));
+    this.#io.stderr.write(warnings);
+    return counted(count, "rule");
+  }
+
+  iamRules(kind: IamKind, id: string): Promise<IamRules> {
+    return this.#ask(this.#admin.iamRules(SEGMENTS[kind], id));
+  }
+
+  /** The gateway says what of the wish cannot be. */
+  addIamRule(kind: IamKind, id: string, wish: IamWish): Promise<ChangedIamRule> {
+    return this.#ask(
+      this.#admin.addIamRule(SEGMENTS[kind], id, sentFields(wish as Submitted) as unknown as NewIamRule),
+    );
+  }
+
+  changeIamRule(kind: IamKind, id: string, rule: string, wish: IamWish): Promise<ChangedIamRule> {
+    const sent = sentFields(wish as Submitted) as IamRuleFields;
+    return this.#ask(this.#admin.updateIamRule(SEGMENTS[kind], id, rule, sent));
+  }
+
+  removeIamRule(kind: IamKind, id: string, rule: string): Promise<void> {
+    return this.#ask(this.#admin.removeIamRule(SEGMENTS[kind], id, rule));
+  }
+
+  credits(team: string): Promise<Credits> {
+    return this.#ask(this.#admin.credits(team));
+  }
+
+  addCredits(team: string, credits: number, reason: string | undefined): Promise<Credits> {
+    return this.#ask(this.#admin.addCredits(team, { credits, reason }));
+  }
+
+  creditTransactions(query: CreditsQuery): Promise<ListCreditTransactionsReply> {
+    return this.#ask(this.#admin.creditTransactions(query));
+  }
+
+  jobs(query: JobsQuery): Promise<ListTeamJobsReply> {
+    return this.#ask(this.#admin.jobs(query));
+  }
+
+  job(id: string): Promise<TeamJob> {
+    return this.#ask(this.#admin.job(id));
+  }
+
+  recovered(sinceMs: number): Promise<ListRecoveredReply> {
+    return this.#ask(this.#admin.recovered({ since: momentJson(sinceMs) ?? undefined }));
+  }
+
+  async reverse(which: number | "all", reason: string | undefined): Promise<readonly Reversal[] | null> {
+    if (which === "all") return (await this.#ask(this.#admin.reverseAllRecovered({ reason }))).rows;
+    try {
+      return [await this.#ask(this.#admin.reverseRecovered(which, { reason }))];
+    } catch (error) {
+      if (error instanceof AccountError && error.code === "not_found") return null;
+      throw error;
+    }
   }
 
   /** All kinds have the calls that are made here; a team has every one, so its types stand for the others'. */
@@ -205,11 +214,7 @@ class RemoteDesk implements Desk {
     return { object, secret: key };
   }
 
-  async #ask<Reply>(answer: Promise<Reply>): Promise<Reply> {
-    try {
-      return await answer;
-    } catch (error) {
-      throw error instanceof TollgateError ? await toldBy(error, this.#admin, this.#url) : error;
-    }
+  #ask<Reply>(answer: Promise<Reply>): Promise<Reply> {
+    return this.#gateway.ask(answer);
   }
 }

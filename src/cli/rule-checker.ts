@@ -5,10 +5,8 @@ import { SetupError } from "../errors.ts";
 import type { RuleCatalogue } from "../rules/catalogue.ts";
 import { isError } from "../rules/diagnostics.ts";
 import { checkText, inlineSource } from "../rules/inline-text.ts";
-import { parseFile, StatementCache } from "../rules/parse.ts";
 import { renderLsp, renderText } from "../rules/render.ts";
 import type { RuleScope, Store } from "../store/store.ts";
-import type { InlineRules } from "../types.ts";
 import type { Io } from "./command.ts";
 import { configSurroundings, counted } from "./rule-files.ts";
 
@@ -24,20 +22,13 @@ export class RefusedRules extends SetupError {
 }
 
 /** Checks rules that are to be kept and says what they come to, `3 rules`. Warnings go to stderr. @throws SetupError 2 */
-export type CheckRules = (
-  store: Store,
-  scope: RuleScope,
-  alias: string,
-  text: string,
-  origin?: InlineRules["origin"],
-) => string;
+export type CheckRules = (store: Store, scope: RuleScope, alias: string, text: string) => string;
 
 /** Makes the check, with the config's models and providers and the database's teams and keys. */
 export async function ruleChecker(config: string | undefined, io: Io): Promise<CheckRules> {
   const { catalogue } = await configSurroundings(config, io);
-  return (store, scope, alias, text, origin) => {
-    const rules = { scope, subject: { id: alias, alias }, text };
-    const source = inlineSource(origin === undefined ? rules : { ...rules, origin });
+  return (store, scope, alias, text) => {
+    const source = inlineSource({ scope, subject: { id: alias, alias }, text });
     const { set, diagnostics } = checkText(source, withNames(catalogue, store), systemClock.nowMs());
     if (set === null) {
       const errors = diagnostics.filter(isError);
@@ -46,18 +37,6 @@ export async function ruleChecker(config: string | undefined, io: Io): Promise<C
     io.stderr.write(renderText(diagnostics.filter(({ severity }) => severity === "warning")));
     return counted(set.rules.length, "rule");
   };
-}
-
-/** `3 rules`: how many a text has that has been checked. */
-export function countedRules(text: string): string {
-  const { statements } = parseFile({ name: "", label: "", text }, new StatementCache());
-  const counts = statements.map(({ tree }) =>
-    tree.kind === "scope" ? tree.rules.length : tree.kind === "rule" ? 1 : 0,
-  );
-  return counted(
-    counts.reduce((sum, count) => sum + count, 0),
-    "rule",
-  );
 }
 
 /** The catalogue, with the names that the database's teams and keys have now. */

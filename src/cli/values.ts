@@ -10,6 +10,7 @@ export { momentJson } from "../moment.ts";
 
 const WINDOWS: readonly BudgetWindow[] = ["day", "week", "month", "year", "total"];
 const NAME_LENGTH_MAX = 128;
+const PAGE_MAX = 1_000;
 
 /** An alias, role or tag: printable, not padded with blanks. */
 export function readName(command: string, option: string, text: string): string {
@@ -48,6 +49,13 @@ function isCalendarDay(date: string): boolean {
 export function readCount(command: string, option: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw usage(command, `${option} takes a whole number`);
+}
+
+/** How many entries of a list are asked for, of one page. */
+export function readPageSize(command: string, text: string): number {
+  const size = readCount(command, "--limit", text);
+  if (size >= 1 && size <= PAGE_MAX) return size;
+  throw usage(command, `--limit takes a whole number, 1 to ${PAGE_MAX}`);
 }
 
 /** A budget in JSON output. */
