@@ -108,11 +108,8 @@ export interface AccountStore {
   setKeyStatus(idOrAlias: string, status: KeyStatus): KeyRow;
   /** `alias_taken`, `no_such_org`, `too_long`. */
   createTeam(alias: string, budget?: NewBudget, more?: NewTeam): TeamRow;
-  listTeams(): readonly TeamRow[];
   /** `alias_taken`, `too_long`. @param rules to keep on it; the caller has checked them */
   createOrg(alias: string, rules?: string): OrgRow;
-  /** All organisations, oldest first. */
-  listOrgs(): readonly OrgRow[];
   /** Replaces the budget of that window on the key or team, or adds it. A replaced one keeps its id, and so what was spent. */
   setBudget(scope: "key" | "team", idOrAlias: string, budget: NewBudget): Budget;
   /** The subject, and the text of the rules kept on it; null when there are none. `no_such_key`, `no_such_team`, `no_such_org`. */

@@ -236,10 +236,7 @@ export const directory: Suite = {
     }
     t.equal(store.accounts.findKey(secretOf("k").hash)?.status, "revoked");
     t.same(await store.directory.membershipsOf("ann"), []);
-    t.same(
-      [await store.directory.count("key", {}), store.accounts.listTeams().length, store.accounts.listOrgs().length],
-      [0, 0, 0],
-    );
+    for (const kind of ["key", "team", "org"] as const) t.equal(await store.directory.count(kind, {}), 0, kind);
     t.notOk(store.accounts.hasName("team", "ml"));
     t.same(store.accounts.namesNear("team", "ml"), []);
     t.same((await store.directory.list("team", { limit: 9, search: "ml-team" })).items, []);

@@ -57,8 +57,8 @@ function post(url: string, key: string, agent?: Agent): Promise<Answered> {
 
 /** What is spent and leased of the budget of a key or a team. */
 function counterOf({ store }: TestGateway, alias: string): CounterState {
-  const teams = store.accounts.listTeams();
-  const { budgets } = teams.find((team) => team.alias === alias) ?? store.accounts.getKey(alias).principal;
+  const kind = store.accounts.hasName("team", alias) ? "team" : "key";
+  const { budgets } = store.accounts.limited(kind, alias);
   return store.ledger.counter({ quota: `budget:${budgets[0]?.id}`, window: WINDOW });
 }
 

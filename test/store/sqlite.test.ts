@@ -21,7 +21,7 @@ t.test("a new database can be read by its owner only, the WAL files too", async 
   for (const suffix of ["", "-wal", "-shm"]) t.equal(statSync(path + suffix).mode & 0o777, 0o600, `.db${suffix}`);
   await store.close();
   const again = openSqlite({ path, clock });
-  t.equal(again.accounts.listTeams().length, 1);
+  t.ok(again.accounts.hasName("team", "ml"));
   await again.close();
 });
 

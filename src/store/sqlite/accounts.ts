@@ -159,28 +159,12 @@ export class SqliteAccounts implements AccountStore {
     });
   }
 
-  listTeams(): readonly TeamRow[] {
-    return guarded(() => {
-      const teams = this.#db
-        .prepare<[], StoredTeam>(`${TEAMS} WHERE teams.deleted_ms IS NULL ORDER BY teams.seq`)
-        .all();
-      return teams.map((team) => this.#toTeamRow(team));
-    });
-  }
-
   createOrg(alias: string, rules?: string): OrgRow {
     return this.#change((log, nowMs) => {
       const org: StoredOrg = { id: newId("org"), alias, created_ms: nowMs, rules: rules ?? null };
       this.#insert(NEW_ORG, org, "organizations.alias", "organisation");
       logMade(log, "org", org);
       return toOrgRow(org);
-    });
-  }
-
-  listOrgs(): readonly OrgRow[] {
-    return guarded(() => {
-      const sql = "SELECT * FROM organizations WHERE deleted_ms IS NULL ORDER BY seq";
-      return this.#db.prepare<[], StoredOrg>(sql).all().map(toOrgRow);
     });
   }
 
