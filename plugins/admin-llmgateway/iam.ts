@@ -37,7 +37,8 @@ const ruleValue = z.strictObject({
   ipCidrs: names.describe("Of allow_ip_cidrs and deny_ip_cidrs: 10.0.0.0/8, 2001:db8::1"),
 });
 
-const ruleSchema = z.object({
+/** The shape of a rule. */
+export const ruleSchema = z.object({
   id: z.string(),
   ruleType,
   ruleValue: z.record(z.string(), z.unknown()),
@@ -118,8 +119,8 @@ export function iamRoutes(kind: IamKind, { iam }: Pick<Management, "iam">): read
   ];
 }
 
-/** Prices are numbers, as LLM Gateway has them, with their unit beside. */
-function ruleJson(rule: IamRule, kind: IamKind): object {
+/** A rule. Prices are numbers, as LLM Gateway has them, with their unit beside. */
+export function ruleJson(rule: IamRule, kind: IamKind): object {
   const { id, objectId, ruleType, status, createdMs, updatedMs } = rule;
   const entries = Object.entries(rule.ruleValue as Readonly<Record<string, unknown>>);
   const value = entries.map(([name, part]) => [name, isPrice(name) ? Number(part) : part] as const);

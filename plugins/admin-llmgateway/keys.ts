@@ -10,6 +10,7 @@ import {
   type Submitted,
   z,
 } from "../../src/plugin.ts";
+import { ruleJson, ruleSchema } from "./iam.ts";
 import { keyJson, keySchema, madeKeySchema } from "./key-shape.ts";
 import { budgetsAfter, LIMIT_FIELDS, type LimitWish, wishesLimits } from "./limits.ts";
 
@@ -20,6 +21,7 @@ const description = z.string().trim().min(1).max(200).describe("What it is for")
 const expiresAt = z.iso.datetime({ offset: true }).nullable().optional().describe("null: never");
 const params = z.strictObject({ id: z.string().describe("Its id or alias") });
 const oneKey = z.object({ apiKey: keySchema });
+const listedKey = keySchema.extend({ iamRules: z.array(ruleSchema) });
 const toldKey = z.object({ message: z.string(), apiKey: keySchema });
 const madeKey = z.object({ apiKey: madeKeySchema });
 
@@ -65,14 +67,19 @@ export function keyRoutes(management: Management): readonly ApiRoute[] {
       replies: {
         200: {
           description: "One page.",
-          schema: z.object({ apiKeys: z.array(keySchema), next: z.string().nullable() }),
+          schema: z.object({ apiKeys: z.array(listedKey), next: z.string().nullable() }),
         },
       },
       handle: async ({ actor, query: { projectId, limit, after } }) => {
         const within = projectId === undefined ? undefined : { teamIds: [projectId] };
         const { items, next } = await accounts.list(actor, "key", { limit, after, within });
         const spent = await management.spending.of("key", items);
-        return { status: 200, body: { apiKeys: items.map((key) => keyJson(key, spent.get(key.id))), next } };
+        const rules = await management.iam.of("key", items);
+        const apiKeys = items.map((key) => ({
+          ...keyJson(key, spent.get(key.id)),
+          iamRules: (rules.get(key.id) ?? []).map((rule) => ruleJson(rule, "key")),
+        }));
+        return { status: 200, body: { apiKeys, next } };
       },
     }),
     route({

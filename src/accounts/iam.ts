@@ -1,5 +1,5 @@
 // IAM rules of keys, teams and organisations: who may change them, and what is refused because it would do nothing.
-import type { Fields, IamKind, IamRule } from "../store/directory.ts";
+import type { AccountObject, Fields, IamKind, IamRule } from "../store/directory.ts";
 import type { Actor } from "./caller.ts";
 import { AccountError } from "./errors.ts";
 import { iamText } from "./iam-text.ts";
@@ -47,6 +47,12 @@ export class Iam {
     const { object } = await this.#accounts.see(await this.#accounts.caller(actor), kind, idOrAlias);
     const rules = await storeErrors(kind, () => this.#accounts.directory.iamRules(kind, object.id));
     return { kind, id: object.id, alias: aliasOf(object.fields), rules };
+  }
+
+  /** The rules of many, by object id. Asks nobody for rights: what was got from the accounts may be asked about. */
+  async of(kind: IamKind, objects: readonly AccountObject[]): Promise<ReadonlyMap<string, readonly IamRule[]>> {
+    const ids = objects.map(({ id }) => id);
+    return storeErrors(kind, () => this.#accounts.directory.iamRulesOf(kind, ids));
   }
 
   /** The rules in the rule language, as they are in force; empty for none. */

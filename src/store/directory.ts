@@ -232,6 +232,8 @@ export interface Directory {
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** The IAM rules of an object, oldest first; none where there is no such object. */
   iamRules(kind: IamKind, objectId: string): Promise<readonly IamRule[]>;
+  /** The same of many, by object id, in one query; an object without rules is not in it. */
+  iamRulesOf(kind: IamKind, objectIds: readonly string[]): Promise<ReadonlyMap<string, readonly IamRule[]>>;
   putIamRule(place: IamPlace, rule: NewIamRule, by: By): Promise<IamRule>;
   /** `no_such_object` when the object has no such rule. */
   removeIamRule(place: IamPlace, ruleId: string, by: By): Promise<void>;

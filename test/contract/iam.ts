@@ -68,6 +68,9 @@ export const iam: Suite = {
     await rejectsCode(t, "no_such_object", directory.putIamRule({ ...org, id: "gone" }, onlyMini, by));
     t.same(await directory.iamRules("org", "same"), []);
     t.equal((await directory.iamRules("team", "same")).length, 1);
+    t.same([...(await directory.iamRulesOf("team", ["same", "none"])).keys()], ["same"]);
+    t.equal((await directory.iamRulesOf("org", ["same"])).size, 0);
+    t.strictSame((await directory.iamRulesOf("team", ["same"])).get("same"), await directory.iamRules("team", "same"));
     t.match(await directory.get("org", "same"), { version: 1 }, "what is refused changes nothing");
   },
 

@@ -234,6 +234,13 @@ t.test("organisation, then team, then key: each only narrows, from the next requ
     { projectId: "ml", ruleValue: { maxInputPrice: 1 }, priceUnit: "USD per million tokens" },
   ]);
   t.match((await ask("GET", "/orgs/acme/iam")).json.rules, [{ organizationId: "acme" }]);
+  const listed = (await ask("GET", "/keys/api")).json.apiKeys as Json[];
+  const { rules } = (await ask("GET", `/keys/api/${id}/iam`)).json;
+  t.same(
+    listed.map(({ iamRules }) => iamRules),
+    [[], rules],
+    "each key is listed with its own",
+  );
 });
 
 t.test("a key is described, disabled, enabled, given an end, rolled, deleted", async (t) => {

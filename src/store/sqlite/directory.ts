@@ -179,6 +179,10 @@ export class SqliteDirectory implements Directory {
     return guarded(() => this.#iam.of(kind, objectId));
   }
 
+  async iamRulesOf(kind: IamKind, objectIds: readonly string[]): Promise<ReadonlyMap<string, readonly IamRule[]>> {
+    return guarded(() => this.#iam.ofAll(kind, objectIds));
+  }
+
   async putIamRule(place: IamPlace, rule: NewIamRule, { actor }: By): Promise<IamRule> {
     return this.#changes.run(actor, (log, nowMs) => {
       const subject = this.#touch(place, actor, nowMs);

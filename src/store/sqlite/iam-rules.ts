@@ -45,6 +45,14 @@ export class IamRuleTable {
     return this.#db.prepare<[string, string], Row>(sql).all(kind, objectId).map(toRule);
   }
 
+  /** By object id, each oldest first. */
+  ofAll(kind: IamKind, objectIds: readonly string[]): ReadonlyMap<string, readonly IamRule[]> {
+    const sql = `SELECT * FROM iam_rules
+      WHERE kind = ? AND object_id IN (SELECT value FROM json_each(?)) ORDER BY seq`;
+    const rows = this.#db.prepare<[string, string], Row>(sql).all(kind, JSON.stringify(objectIds));
+    return Map.groupBy(rows.map(toRule), ({ objectId }) => objectId);
+  }
+
   /** Those of a key and what it belongs to, by scope: one look-up for all. A user has none. */
   ofOwners(owners: readonly Owner[]): ReadonlyMap<Owner["scope"], readonly IamRule[]> {
     const ids = (["key", "team", "org"] as const).map((kind) => owners.find(({ scope }) => scope === kind)?.subject.id);
