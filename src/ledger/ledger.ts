@@ -81,7 +81,7 @@ export interface Ledger {
    * Charges the actual amounts, in the order of the hold's needs, and frees the rest. One may be more than was held: it
    * is posted in full. Of a quota in flight everything is given back, whatever the amount. null voids the hold: all is
    * given back, nothing was used. The promise resolves when the charge is on disk; it is shared by all that settle in
-   * this turn. Calling twice with one hold throws.
+   * these turns of the event loop. Calling twice with one hold throws.
    */
   settle(hold: Hold, actuals: readonly number[] | null): Promise<void>;
   /** What is left of the quota of the hold's need `index`, in the window that it is charged to; for an open hold. */

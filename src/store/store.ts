@@ -254,7 +254,7 @@ export interface LedgerStore {
   /** The windows of a span that are in use, as committed, earliest first. */
   uses(quota: string, span: WindowSpan): readonly WindowUse[];
   /**
-   * Adds to the batch that is committed, in one transaction, at the end of this turn of the event loop.
+   * Adds to the batch that is committed, in one transaction, at the end of the next turn of the event loop.
    * The promise (one for the whole batch) resolves once it is on disk. A commit that fails is retried with
    * the later ones; the promise rejects with `unavailable` when it is not through after `commitTimeoutMs`,
    * and the changes stay queued all the same: spend is never dropped. The promise may be ignored: its rejection
@@ -365,7 +365,7 @@ export interface RequestQuery {
 /** The request table. */
 export interface RequestStore {
   /**
-   * Queues the row into the ledger's current batch: it is committed with this turn's settlements, in one transaction,
+   * Queues the row into the ledger's current batch: it is committed with the settlements of the same two turns, in one transaction,
    * so that the sum of the rows' costs is the counters' `spent - unaccounted`. Never throws.
    */
   append(record: AccessRecord): void;

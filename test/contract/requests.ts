@@ -2,6 +2,7 @@
 import { createLedger } from "../../src/ledger/engine.ts";
 import type { AccessRecord } from "../../src/types.ts";
 import { accessRecord, newKey, quota, uniform } from "../ledger/samples.ts";
+import { committed } from "../support/committed.ts";
 import { counter, open, SILENCE_MS, type Suite } from "./rig.ts";
 
 /** The request table. */
@@ -203,7 +204,7 @@ export const requests: Suite = {
     const { store, clock } = open(t, () => database);
     const { store: reader } = open(t, () => database, clock);
     store.requests.append(accessRecord("denied"));
-    await new Promise(setImmediate);
+    await committed();
     t.equal(reader.requests.usage("key", 0)[0]?.requests, 1);
     const written = store.ledger.commit([{ ...counter, spend: 7, release: 0 }]);
     store.requests.append(accessRecord("served", { costNanoUsd: 7 }));
@@ -223,7 +224,7 @@ export const requests: Suite = {
       if (!answer.ok) throw new Error("refused");
       ledger.settle(answer.hold, i);
       store.requests.append(accessRecord(String(i), { costNanoUsd: i }));
-      if (i % 7 === 0) await new Promise(setImmediate);
+      if (i % 7 === 0) await committed();
     }
     ledger.reserve(quotas, 1_000);
     database.crash(store);

@@ -4,6 +4,7 @@ import { createLedger } from "../../src/ledger/engine.ts";
 import type { Hold, Quota } from "../../src/ledger/ledger.ts";
 import { type LedgerStore, StoreError } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
+import { committed } from "../support/committed.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { limit, quota, type UniformLedger, uniform } from "./samples.ts";
 
@@ -78,7 +79,7 @@ t.test("two processes on one file never grant more than the limit, and together 
     for (const { ledger, clock } of [a, b]) {
       ledger.releaseIdle();
       clock.advance(1_000);
-      await new Promise(setImmediate);
+      await committed();
     }
   }
   t.equal(granted, Math.floor(10_000 / 9));
@@ -146,7 +147,7 @@ t.test("a lowered limit takes effect at the next reservation, a raised one too; 
   t.ok(ledger.reserve(limited(350n), 50).ok);
   t.equal(ledger.reserve(limited(350n), 1).ok, false);
   t.ok(ledger.reserve(limited(351n), 1).ok);
-  await new Promise(setImmediate);
+  await committed();
   t.match(store.ledger.counter(november), { spent: 100n, leased: 251n });
 });
 
@@ -187,14 +188,14 @@ t.test("a warm lease keeps nothing of a window that is over", async (t) => {
   const { ledger, store, clock } = start(t);
   const quotas = [quota("budget:a", 1_000_000n)];
   const holds = Array.from({ length: 40 }, () => reserved(ledger, quotas, 100));
-  await new Promise(setImmediate);
+  await committed();
   t.ok(store.ledger.counter(november).leased > 4_000n, "it has slack");
   clock.setWall("2026-12-01T00:00:00Z");
   ledger.settle(reserved(ledger, quotas, 100), 0);
-  await new Promise(setImmediate);
+  await committed();
   t.equal(store.ledger.counter(november).leased, 4_000n, "only what is held stays");
   for (const hold of holds) ledger.settle(hold, 1);
-  await new Promise(setImmediate);
+  await committed();
   t.match(store.ledger.counter(november), { spent: 40n, leased: 0n });
 });
 
@@ -212,14 +213,14 @@ t.test("idle slack goes back, and a lease that is not used at all goes back whol
   const holds = Array.from({ length: 40 }, () => reserved(ledger, quotas, 100));
   const open = holds.pop();
   for (const hold of holds) ledger.settle(hold, 10);
-  await new Promise(setImmediate);
+  await committed();
   const busy = store.ledger.counter(november);
   t.equal(busy.spent, 390n);
   t.ok(busy.leased >= 100n && busy.leased <= 100n + 6_400n, `leased ${busy.leased}`);
   for (let second = 0; second < 2; second += 1) {
     clock.advance(1_000);
     ledger.releaseIdle();
-    await new Promise(setImmediate);
+    await committed();
   }
   t.equal(store.ledger.counter(november).leased, 100n, "what is held stays");
   if (open !== undefined) await ledger.settle(open, 0);

@@ -7,6 +7,7 @@ import { openDatabase } from "../../src/store/sqlite/database.ts";
 import { createSqliteStore } from "../../src/store/sqlite/open.ts";
 import { type LedgerStore, type Store, StoreError } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
+import { committed } from "../support/committed.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { accessRecord, awake, limit, quota, type UniformLedger, uniform } from "./samples.ts";
 
@@ -87,7 +88,7 @@ async function work(ledger: UniformLedger, store: Store): Promise<{ small: numbe
     store.requests.append(accessRecord(String(i), { costNanoUsd: actual }));
     spent.large += actual;
     if (next.isSmall) spent.small += actual;
-    if (i % 5 === 0) await new Promise(setImmediate);
+    if (i % 5 === 0) await committed();
   }
   for (const { hold } of holds) await again(() => void ledger.settle(hold, 0));
   return spent;

@@ -8,6 +8,7 @@ import { SteadyClock } from "../../src/ledger/steady-clock.ts";
 import { type Window, windowAt } from "../../src/ledger/windows.ts";
 import type { Store } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
+import { committed } from "../support/committed.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { accessRecord, type UniformLedger, uniform } from "./samples.ts";
 
@@ -135,7 +136,7 @@ class Model {
 
   /** The end of a turn: all that was settled in it is on disk, and every counter is what it must be. */
   async turn(): Promise<void> {
-    await new Promise(setImmediate);
+    await committed();
     for (const one of this.processes) equal(one.queued.size, 0, "settlements not on disk after their turn");
     for (const counter of this.counters.values()) {
       const state = this.#state(counter);
@@ -222,7 +223,7 @@ class Model {
 
   /** Nothing is queued while it runs, so that what the database forgets can be told from what is not there yet. */
   async #second({ store, ledger }: Process): Promise<void> {
-    await new Promise(setImmediate);
+    await committed();
     this.clock.advance(100);
     store.ledger.heartbeat();
     this.#mayForget(() => ledger.releaseIdle());
@@ -230,7 +231,7 @@ class Model {
 
   /** Every process sees that the clock was set before it is set again. */
   async #stepClock(ms: number): Promise<void> {
-    await new Promise(setImmediate);
+    await committed();
     this.clock.stepWall(ms);
     this.steady.nowMs();
     for (const { ledger } of this.processes) this.#mayForget(() => ledger.releaseIdle());
@@ -272,7 +273,7 @@ class Model {
       this.clock.advance(1_000);
     }
     for (const { store } of this.processes) store.ledger.heartbeat();
-    await new Promise(setImmediate);
+    await committed();
     for (const counter of this.counters.values()) this.#accept(counter, lost);
   }
 

@@ -6,6 +6,7 @@ import { slidingStepAt, startOfStep, stepFreedMs } from "../../src/ledger/fixed-
 import type { Hold, Ledger, Quota } from "../../src/ledger/ledger.ts";
 import type { Store } from "../../src/store/store.ts";
 import { SqliteTestDatabase } from "../store/sqlite-database.ts";
+import { committed } from "../support/committed.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { limit } from "./samples.ts";
 
@@ -97,7 +98,7 @@ class History {
       case "pass":
         return this.clock.advance(step.ms);
       case "turn":
-        return void (await new Promise(setImmediate));
+        return void (await committed());
       case "second":
         for (const { ledger, store } of this.#processes) {
           ledger.releaseIdle();
@@ -240,7 +241,7 @@ t.test("a limit is used to its last request, refuses the next one and says when 
   t.equal(last && ledger.standing(last, 0).remaining, 0);
   t.match(ledger.reserve(one(quota)), { ok: false, refusal: { reserved: 100n, fitsInMs: 51_000 } });
   for (const hold of holds) ledger.settle(hold, [1]);
-  await new Promise(setImmediate);
+  await committed();
   t.match(ledger.balance(quota), { spent: 100n, reserved: 0n });
   clock.advance(51_000);
   t.equal(Array.from({ length: 20 }, () => ledger.reserve(one(quota))).filter(({ ok }) => ok).length, 10);
@@ -331,7 +332,7 @@ t.test("callers who make up names cannot fill the memory", async (t) => {
     if (i > 100) ledger.settle(answer.hold, null);
     return answer.hold;
   });
-  await new Promise(setImmediate);
+  await committed();
   const held = store.ledger.uses("rule:by=7", { from: "", to: "~" });
   t.match(held, [{ taken: 1n }], "what is held is not given up");
   for (const hold of answers.slice(0, 101)) ledger.settle(hold, [1]);

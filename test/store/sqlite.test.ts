@@ -9,6 +9,7 @@ import { openSqlite } from "../../src/store/sqlite/open.ts";
 import { type Store, StoreError, type StoreEvent } from "../../src/store/store.ts";
 import { FakeClock } from "../ledger/fake-clock.ts";
 import { accessRecord, awake, newKey } from "../ledger/samples.ts";
+import { committed } from "../support/committed.ts";
 import { SqliteTestDatabase } from "./sqlite-database.ts";
 
 const counter = { quota: "budget:a", window: "2026-11" };
@@ -236,7 +237,7 @@ t.test("a full database is unavailable; what was queued is written once when the
   for (let i = 0; i < 50; i += 1) {
     written.push(store.ledger.commit([{ ...counter, spend: 1, release: 1 }]));
     store.requests.append(accessRecord(String(i), long));
-    if (i % 2 === 0) await new Promise(setImmediate);
+    if (i % 2 === 0) await committed();
   }
   t.throws(() => store.ledger.probe(), { code: "unavailable", message: /no space left/ });
   t.throws(() => store.ledger.lease([{ ...counter, need: 1, want: 1, limit: 100n }]), { code: "unavailable" });
@@ -257,7 +258,7 @@ t.test(
     locker.exec("BEGIN IMMEDIATE");
     for (let i = 0; i < 50_010; i += 1) store.requests.append(accessRecord("refused", { outcome: "not_sent" }));
     for (let i = 0; i < 3; i += 1) store.requests.append(accessRecord("served", { costNanoUsd: 1 }));
-    await new Promise(setImmediate);
+    await committed();
     locker.exec("ROLLBACK");
     await writable(store);
     t.match(events.at(-1), { kind: "rows_dropped", count: 10 });

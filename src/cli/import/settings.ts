@@ -191,7 +191,7 @@ const NEEDLESS: Readonly<Record<string, string>> = {
   disable_adding_master_key_hash_to_db: "the admin key is never written anywhere",
   health_check_interval: "no health check asks a provider",
   json_logs: "the log is JSON unless it goes to a terminal",
-  proxy_batch_write_at: "settlements are written in the same turn of the event loop",
+  proxy_batch_write_at: "settlements are written by the end of the next turn of the event loop",
   redact_user_api_key_info: "keys are never logged",
   set_verbose: "`log.level` says how much is logged",
   turn_off_message_logging: "messages are never logged",

@@ -17,6 +17,7 @@ import type { Call, Decision, Outcome, Principal, RuleQuota, Target } from "../.
 import { FakeClock } from "../../ledger/fake-clock.ts";
 import { newKey } from "../../ledger/samples.ts";
 import { SqliteTestDatabase } from "../../store/sqlite-database.ts";
+import { committed } from "../../support/committed.ts";
 import { startTestGateway } from "../../support/gateway.ts";
 import { fakeHost } from "../../support/host.ts";
 import { until } from "../../support/until.ts";
@@ -62,7 +63,7 @@ function rig(t: Test): Rig {
       const decision = quotas === undefined ? ALLOWED : { ...ALLOWED, quotas: new Map([[target, quotas]]) };
       const { headers = [], ...reservation } = await hooks.reserve(call, who, decision);
       await hooks.settle(reservation, used(Math.round(usd * USD)));
-      await new Promise(setImmediate);
+      await committed();
       // What is due is looked at when the plugin stops too: no test waits for the clock.
       await hooks.stop();
       const at = headers.indexOf("x-tollgate-budget-warning");
@@ -364,7 +365,7 @@ t.test("a receiver that hangs holds up neither the senders nor the end for long"
   t.ok(performance.now() - beganMs < 400);
   t.same(hook.counts, { delivered: 0, failed: 0, dropped: 1_010 });
   hook.send({});
-  await new Promise(setImmediate);
+  await committed();
   t.equal(posted.length, 4, "after the end nothing begins");
 });
 
