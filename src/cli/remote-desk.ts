@@ -154,16 +154,12 @@ class RemoteDesk implements Desk {
     return this.#ask(this.#admin.iamRules(SEGMENTS[kind], id));
   }
 
-  /** The gateway says what of the wish cannot be. */
   addIamRule(kind: IamKind, id: string, wish: IamWish): Promise<ChangedIamRule> {
-    return this.#ask(
-      this.#admin.addIamRule(SEGMENTS[kind], id, sentFields(wish as Submitted) as unknown as NewIamRule),
-    );
+    return this.#ask(this.#admin.addIamRule(SEGMENTS[kind], id, sentWish(wish) as NewIamRule));
   }
 
   changeIamRule(kind: IamKind, id: string, rule: string, wish: IamWish): Promise<ChangedIamRule> {
-    const sent = sentFields(wish as Submitted) as IamRuleFields;
-    return this.#ask(this.#admin.updateIamRule(SEGMENTS[kind], id, rule, sent));
+    return this.#ask(this.#admin.updateIamRule(SEGMENTS[kind], id, rule, sentWish(wish)));
   }
 
   removeIamRule(kind: IamKind, id: string, rule: string): Promise<void> {
@@ -217,4 +213,9 @@ class RemoteDesk implements Desk {
   #ask<Reply>(answer: Promise<Reply>): Promise<Reply> {
     return this.#gateway.ask(answer);
   }
+}
+
+/** The gateway says what of the wish cannot be. */
+function sentWish({ ruleType, ruleValue, status }: IamWish): IamRuleFields {
+  return { rule_type: ruleType, rule_value: ruleValue, status } as IamRuleFields;
 }
