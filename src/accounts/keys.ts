@@ -54,7 +54,7 @@ export class Keys {
     const secret = newKeySecret();
     const parts = this.#parts(secret);
     const { userId, teamId, serviceAccount } = fields;
-    const alias = submitted.alias ?? `${parts.prefix}…${parts.lastFour}`;
+    const alias = readField("key", "alias", submitted.alias) ?? `${parts.prefix}…${parts.lastFour}`;
     const wish = { ...submitted, userId, teamId, serviceAccount, alias };
     const by = { standings, isOwn: standings.has("owner"), isNew: true };
     const planned = this.#accounts.plan("key", { fields: {}, bounds: {} }, wish, by);

@@ -137,6 +137,44 @@ t.test("a key that is bound to addresses manages nothing from elsewhere", async 
   }
 });
 
+t.test("a key that IAM rules bind to addresses manages nothing from elsewhere, the rules neither", async (t) => {
+  const { ask } = await setUp(t);
+  await ask("POST", "/-/orgs", { id: "acme", alias: "acme" });
+  await ask("POST", "/-/teams", { id: "ml", alias: "ml", org_id: "acme" });
+  const key = bearer((await ask("POST", "/-/keys", { alias: "k", team_id: "ml" })).json.key);
+  const bind = async (path: string, ruleType: string, ipCidrs: readonly string[]) =>
+    ((await ask("POST", `${path}/iam`, { ruleType, ruleValue: { ipCidrs } })).json.rule as Json).id;
+  const status = async (): Promise<number> => (await ask("GET", "/-/keys", undefined, key)).status;
+  for (const path of ["/keys/api/k", "/projects/ml", "/orgs/acme"]) {
+    const elsewhere = await bind(path, "allow_ip_cidrs", ["10.0.0.0/8", "2001:db8::/32"]);
+    t.equal(await status(), 403, path);
+    await bind(path, "allow_ip_cidrs", ["127.0.0.1"]);
+    t.equal(await status(), 200, "one of several that allow");
+    await ask("DELETE", `${path}/iam/${elsewhere}`);
+    const denying = await bind(path, "deny_ip_cidrs", ["127.0.0.0/8"]);
+    t.equal(await status(), 403, path);
+    await ask("PATCH", `${path}/iam/${denying}`, { status: "inactive" });
+    t.equal(await status(), 200, path);
+  }
+});
+
+t.test("an alias cannot be emptied, and a key made with an empty one has its own", async (t) => {
+  const { ask } = await setUp(t);
+  await ask("POST", "/-/orgs", { id: "acme" });
+  await ask("POST", "/-/teams", { id: "ml" });
+  await ask("POST", "/-/users", { id: "ann" });
+  const made = await ask("POST", "/-/keys", { alias: "" });
+  t.match(made, { status: 201, json: { alias: /^sk-/ } });
+  for (const path of ["/-/orgs/acme", "/-/teams/ml", "/-/users/ann", `/-/keys/${made.json.id}`]) {
+    for (const alias of ["", null]) {
+      t.match(await ask("PATCH", path, { alias }), {
+        status: 400,
+        json: { detail: "`alias` is missing", field: "alias" },
+      });
+    }
+  }
+});
+
 t.test("members of teams and organisations are added, listed and removed", async (t) => {
   const { ask } = await setUp(t);
   await ask("POST", "/-/users", { id: "ann", alias: "Ann Lee/QA" });
