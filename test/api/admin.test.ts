@@ -158,6 +158,24 @@ t.test("a key that IAM rules bind to addresses manages nothing from elsewhere, t
   }
 });
 
+t.test("a list of keys narrowed by team and by user has those that are both", async (t) => {
+  const { ask } = await setUp(t);
+  for (const id of ["ann", "bob"]) await ask("POST", "/-/users", { id });
+  await ask("POST", "/-/teams", { id: "ml" });
+  for (const [alias, user_id, team_id] of [
+    ["ann-ml", "ann", "ml"],
+    ["bob-ml", "bob", "ml"],
+    ["ann", "ann", null],
+  ]) {
+    await ask("POST", "/-/keys", { alias, user_id, team_id });
+  }
+  const listed = async (query: string) =>
+    ((await ask("GET", `/-/keys?${query}`)).json.items as Json[]).map(({ alias }) => alias);
+  t.same(await listed("team=ml"), ["ann-ml", "bob-ml"]);
+  t.same(await listed("user=ann"), ["ann-ml", "ann"]);
+  t.same(await listed("team=ml&user=ann"), ["ann-ml"]);
+});
+
 t.test("an alias cannot be emptied, and a key made with an empty one has its own", async (t) => {
   const { ask } = await setUp(t);
   await ask("POST", "/-/orgs", { id: "acme" });
