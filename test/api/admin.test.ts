@@ -216,6 +216,11 @@ t.test("bad input is told clearly, and nothing is changed", async (t) => {
   await refuse("POST", "/-/keys", { alias: 5 }, 400, { field: "alias" });
   await refuse("POST", "/-/keys", [], 400, { code: "invalid_request" });
   await refuse("POST", "/-/keys", '{"alias":', 400, { code: "invalid_json" });
+  const nested = (depth: number): string =>
+    `{"alias":"deep","metadata":${'{"a":'.repeat(depth - 1)}1${"}".repeat(depth)}`;
+  await refuse("POST", "/-/keys", nested(101), 400, { detail: "The body nests more than 100 deep" });
+  await refuse("POST", "/-/keys", nested(50_000), 400, { detail: "The body nests more than 100 deep" });
+  t.equal((await ask("DELETE", `/-/keys/${(await ask("POST", "/-/keys", nested(100))).json.id}`)).status, 204);
   await refuse("POST", "/-/keys", { alias: "r", rules: "deny modle x" }, 400, {
     field: "rules",
     detail: /did you mean/,
