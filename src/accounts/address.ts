@@ -1,6 +1,6 @@
 // From where a key may be used for managing accounts: by the ranges and IAM rules of its own, its team and organisation.
 import { ipRanges } from "../ip-ranges.ts";
-import type { Directory, Fields, IamKind } from "../store/directory.ts";
+import type { Directory, Fields, IamKind, IamRule } from "../store/directory.ts";
 import { AccountError } from "./errors.ts";
 
 /**
@@ -19,7 +19,7 @@ export async function assertAddress(directory: Directory, keyId: string, ip: str
   for (const [kind, id, fields] of places) {
     const own = (fields?.ipRanges ?? []) as readonly string[];
     const { allowed, denied } = await iamRangesOf(directory, kind, id);
-    const isOutside = [own, allowed].some((list) => list.length > 0 && !ipRanges(list)(ip));
+    const isOutside = [own, ...allowed].some((list) => list.length > 0 && !ipRanges(list)(ip));
     if (!isOutside && !ipRanges(denied)(ip)) continue;
     throw new AccountError("not_permitted", "The virtual key may not be used from this address");
   }
@@ -29,12 +29,18 @@ async function ownerOf(directory: Directory, kind: "team" | "org", id: unknown):
   return typeof id === "string" ? ((await directory.get(kind, id))?.fields ?? null) : null;
 }
 
-/** What the active IAM rules of one object allow together, and what they deny. */
+/** What the active IAM rules of one object deny, and the lists that they allow: one for each rank that has set some. */
 async function iamRangesOf(directory: Directory, kind: IamKind, id: unknown) {
   const rules = typeof id === "string" ? await directory.iamRules(kind, id) : [];
-  const of = (type: "allow_ip_cidrs" | "deny_ip_cidrs"): readonly string[] =>
-    rules
-      .filter(({ ruleType, status }) => ruleType === type && status === "active")
-      .flatMap(({ ruleValue }) => (ruleValue as { readonly ipCidrs: readonly string[] }).ipCidrs);
-  return { allowed: of("allow_ip_cidrs"), denied: of("deny_ip_cidrs") };
+  const active = rules.filter(({ status }) => status === "active");
+  const allowing = active.filter(({ ruleType }) => ruleType === "allow_ip_cidrs");
+  const byRank = Map.groupBy(allowing, ({ rank }) => rank);
+  return {
+    allowed: [...byRank.values()].map((ofRank) => ofRank.flatMap(rangesIn)),
+    denied: active.filter(({ ruleType }) => ruleType === "deny_ip_cidrs").flatMap(rangesIn),
+  };
+}
+
+function rangesIn({ ruleValue }: IamRule): readonly string[] {
+  return (ruleValue as unknown as { readonly ipCidrs: readonly string[] }).ipCidrs;
 }

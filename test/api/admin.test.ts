@@ -158,6 +158,18 @@ t.test("a key that IAM rules bind to addresses manages nothing from elsewhere, t
   }
 });
 
+t.test("an owner's own list of addresses is no alternative to an admin's", async (t) => {
+  const { ask } = await setUp(t);
+  await ask("POST", "/-/users", { id: "ann" });
+  const key = bearer((await ask("POST", "/-/keys", { alias: "k", user_id: "ann" })).json.key);
+  const other = bearer((await ask("POST", "/-/keys", { alias: "other", user_id: "ann" })).json.key);
+  const allow = (ipCidrs: readonly string[], as?: Record<string, string>) =>
+    ask("POST", "/keys/api/k/iam", { ruleType: "allow_ip_cidrs", ruleValue: { ipCidrs } }, as);
+  await allow(["10.0.0.0/8"]);
+  t.equal((await allow(["127.0.0.1"], other)).status, 201);
+  t.equal((await ask("GET", "/-/keys", undefined, key)).status, 403);
+});
+
 t.test("a list of keys narrowed by team and by user has those that are both", async (t) => {
   const { ask } = await setUp(t);
   for (const id of ["ann", "bob"]) await ask("POST", "/-/users", { id });
