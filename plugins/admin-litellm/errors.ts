@@ -19,6 +19,7 @@ const TYPES: Readonly<Record<number, string>> = {
   405: "bad_request_error",
   409: "bad_request_error",
   413: "bad_request_error",
+  415: "bad_request_error",
   429: "rate_limit_error",
 };
 const OWN_TYPES: Readonly<Record<string, string>> = { key_expired: "expired_key", budget_exceeded: "budget_exceeded" };

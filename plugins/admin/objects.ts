@@ -49,9 +49,12 @@ export function objectRoutes({ kind, management: { accounts, keys } }: ObjectRou
       query: pageQuery(kind),
       replies: { 200: { description: "One page.", schema: pageOf(schema) } },
       handle: async ({ actor, query: { after, limit, search, prefix, status, org, team, user } }) => {
-        const ids = (id: string | undefined) => (id === undefined ? undefined : [id]);
-        const isWithin = org !== undefined || team !== undefined || user !== undefined;
-        const within = isWithin ? { orgIds: ids(org), teamIds: ids(team), userId: user } : undefined;
+        // All that is asked must hold.
+        const within = [
+          ...(org === undefined ? [] : [{ orgIds: [org] }]),
+          ...(team === undefined ? [] : [{ teamIds: [team] }]),
+          ...(user === undefined ? [] : [{ userId: user }]),
+        ];
         const wish = { after, limit, search, aliasPrefix: prefix, status, within };
         const { items, next } = await accounts.list(actor, kind, wish);
         return { status: 200, body: { items: items.map(objectJson), next } };

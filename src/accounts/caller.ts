@@ -80,6 +80,20 @@ export function placesOf(
   return there.map(({ objectId }) => objectId);
 }
 
+/** True when the user has no role, and no place in a team or organisation, that the caller has not as well. */
+export async function covers(directory: Directory, caller: Caller, user: AccountObject): Promise<boolean> {
+  if (caller.role === "admin") return true;
+  if (user.fields.role === "proxy_admin" || user.fields.role === "proxy_admin_viewer") return false;
+  for (const { kind, objectId, role } of await directory.membershipsOf(user.id)) {
+    const object = await directory.get(kind, objectId);
+    if (object === null) continue;
+    const standings = await standingsTo(directory, caller, object);
+    const isAdmin = standings.has("team_admin") || standings.has("org_admin");
+    if (!isAdmin && (role === "admin" || !standings.has("member"))) return false;
+  }
+  return true;
+}
+
 /**
  * How the caller stands to the object; empty for a stranger, who must not learn that it exists.
  * @param permission what a member of a key's team needs for the operation

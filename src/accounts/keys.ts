@@ -1,12 +1,12 @@
 // Virtual keys: making them, replacing their secrets, blocking them, finding them by their secret.
 import { displayParts, hashKey, looksLikeKey, newKeySecret } from "../key-secret.ts";
 import type { AccountObject, Fields, SecretParts } from "../store/directory.ts";
-import { type Actor, type Caller, isViewer, placesOf, standingsTo } from "./caller.ts";
+import { type Actor, type Caller, covers, isViewer, placesOf, standingsTo } from "./caller.ts";
 import type { Submitted } from "./change.ts";
 import { AccountError } from "./errors.ts";
 import { complete, readField } from "./fields.ts";
 import { mayDo } from "./rights.ts";
-import { type Accounts, notFound } from "./service.ts";
+import { type Accounts, notFound, type Seen } from "./service.ts";
 import { storeErrors } from "./store-errors.ts";
 
 /** A key and its secret, which is shown this once. */
@@ -54,7 +54,7 @@ export class Keys {
     const secret = newKeySecret();
     const parts = this.#parts(secret);
     const { userId, teamId, serviceAccount } = fields;
-    const alias = submitted.alias ?? `${parts.prefix}…${parts.lastFour}`;
+    const alias = readField("key", "alias", submitted.alias) ?? `${parts.prefix}…${parts.lastFour}`;
     const wish = { ...submitted, userId, teamId, serviceAccount, alias };
     const by = { standings, isOwn: standings.has("owner"), isNew: true };
     const planned = this.#accounts.plan("key", { fields: {}, bounds: {} }, wish, by);
@@ -78,9 +78,13 @@ export class Keys {
       const seen = await this.#accounts.see(caller, "key", id, "regenerate", "/key/regenerate");
       if (seen.object.fields.status === "revoked")
         throw new AccountError("revoked", "A revoked key gets no new secret");
+      await this.#assertMayActFor(caller, seen);
+      // A permission to replace secrets is none to change fields.
+      const forFields = await this.#accounts.see(caller, "key", id, "read", "/key/update");
       const secret = newKeySecret();
       const graceUntilMs = graceMs === 0 ? null : this.#nowMs() + graceMs;
-      const key = await this.#accounts.write(caller, seen, submitted, { secret: this.#parts(secret), graceUntilMs });
+      const rotation = { secret: this.#parts(secret), graceUntilMs };
+      const key = await this.#accounts.write(caller, { ...seen, standings: forFields.standings }, submitted, rotation);
       return { key, secret };
     });
   }
@@ -119,6 +123,17 @@ export class Keys {
     await this.#accounts.assertThere(caller, "user", wanted);
     const userId = caller.role === "admin" || serviceAccount === true ? wanted : caller.userId;
     return { userId, serviceAccount, teamId };
+  }
+
+  /** Who is given a user's secret acts as that user from then on: nobody gets rights by it. */
+  async #assertMayActFor(caller: Caller, { object, standings }: Seen): Promise<void> {
+    const { userId = null } = object.fields;
+    if (userId === null || standings.has("admin") || standings.has("owner")) return;
+    const user = await this.#accounts.directory.get("user", String(userId));
+    if (user === null || (await covers(this.#accounts.directory, caller, user))) return;
+    const message =
+      "The key acts for a user who may do more than you: only the user and proxy admins can regenerate it";
+    throw new AccountError("not_permitted", message);
   }
 
   #assertMayInTeam(caller: Caller, standings: Parameters<typeof mayDo>[2], teamId: string, permission: string): void {

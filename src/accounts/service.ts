@@ -17,7 +17,7 @@ import { AccountError } from "./errors.ts";
 import { complete, NOUNS } from "./fields.ts";
 import { type MemberPermission, mayDo, type Operation, RIGHTS, type Standing, whoMay } from "./rights.ts";
 import { storeErrors } from "./store-errors.ts";
-import { assertKeyIsWhole, assertTempBudget } from "./whole.ts";
+import { assertKeyIsWhole, assertNamed, assertTempBudget } from "./whole.ts";
 
 /** How often a change that others got ahead of is worked out anew. */
 const TRIES = 3;
@@ -99,9 +99,6 @@ export class Accounts {
     const standings = await standingsTo(this.directory, caller, { kind, id: null, fields: fields as Fields });
     this.assertMay(caller, kind, "create", standings);
     const { alias = id, ...rest } = fields;
-    if (alias === undefined || alias === null || alias === "") {
-      throw new AccountError("invalid_field", "`alias` is missing", { field: "alias" });
-    }
     assertId(id);
     const submitted = { ...rest, alias };
     const by = { standings, isOwn: false, isNew: true };
@@ -263,6 +260,7 @@ export class Accounts {
   plan(kind: AccountKind, stored: Pick<AccountObject, "fields" | "bounds">, submitted: Submitted, by: ChangeBy) {
     const planned = planChange(kind, stored, submitted, by);
     const after = { ...stored.fields, ...planned.fields };
+    assertNamed(after);
     if (kind === "key") {
       assertKeyIsWhole(after);
       assertTempBudget(after);

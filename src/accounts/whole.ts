@@ -1,6 +1,12 @@
-// What must hold of a key as a whole, whichever field was changed.
+// What must hold of an object as a whole, whichever field was changed.
 import type { Fields } from "../store/directory.ts";
 import { AccountError } from "./errors.ts";
+
+/** Everything has an alias: one that is empty is none. @throws AccountError `invalid_field` */
+export function assertNamed({ alias }: Fields): void {
+  if (alias !== undefined && alias !== null) return;
+  throw new AccountError("invalid_field", "`alias` is missing", { field: "alias" });
+}
 
 /** A service account's key belongs to a team alone. @throws AccountError `invalid_field` */
 export function assertKeyIsWhole({ serviceAccount, teamId, userId }: Fields): void {

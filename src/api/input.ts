@@ -4,6 +4,9 @@ import { GatewayError } from "../errors.ts";
 import { suggest } from "../suggest.ts";
 import { knownKeys } from "../zod-keys.ts";
 
+/** How deep a body's arrays and objects may nest; the body itself is 1 deep. Deeper ones overflow a walker's stack. */
+const DEPTH_MAX = 100;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /**
@@ -33,7 +36,10 @@ export function readQuery(search: string): Record<string, string> {
   return query;
 }
 
-/** The JSON that the bytes are. @throws GatewayError `invalid_json`; `invalid_request` for no body where one is needed */
+/**
+ * The JSON that the bytes are.
+ * @throws GatewayError `invalid_json`; `invalid_request` for no body where one is needed, and for one that nests too deep
+ */
 export function readJson(bytes: Buffer, contentType: string | undefined, isOptional: boolean): unknown {
   if (bytes.length === 0) {
     if (isOptional) return {};
@@ -45,10 +51,25 @@ export function readJson(bytes: Buffer, contentType: string | undefined, isOptio
       status: 415,
     });
   }
+  const value = parsed(bytes);
+  assertShallow(value);
+  return value;
+}
+
+function parsed(bytes: Buffer): unknown {
   try {
     return JSON.parse(utf8.decode(bytes));
   } catch {
     throw new GatewayError("invalid_json");
+  }
+}
+
+function assertShallow(value: unknown): void {
+  const isContainer = (one: unknown): one is object => typeof one === "object" && one !== null;
+  let containers = [value].filter(isContainer);
+  for (let depth = 1; containers.length > 0; depth += 1) {
+    if (depth > DEPTH_MAX) throw new GatewayError("invalid_request", `The body nests more than ${DEPTH_MAX} deep`);
+    containers = containers.flatMap((one) => Object.values(one).filter(isContainer));
   }
 }
 

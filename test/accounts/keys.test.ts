@@ -52,6 +52,31 @@ t.test("a rotation may change fields in the same step, with the rights that they
   }
 });
 
+t.test("nobody is given the secret of a user's key who has less rights than that user", async (t) => {
+  const { keys, accounts } = await peopledWorld(t);
+  const permitted = ["/key/regenerate"];
+  await accounts.update(master, "team", "ml", { memberPermissions: permitted });
+  const keyOf = async (userId: string) => (await keys.create(master, { userId, teamId: "ml" })).key.id;
+  for (const userId of ["ada", "vic", "olga", "sam"]) {
+    await refused(t, "not_permitted", keys.regenerate(user("tom"), await keyOf(userId)), /a user who may do more/);
+  }
+  await refused(t, "not_permitted", keys.regenerate(user("mia"), await keyOf("tom")), /a user who may do more/);
+  const ofAnn = await keyOf("ann");
+  for (const equal of ["mia", "tom", "olga", "ada"]) t.ok(await keys.regenerate(user(equal), ofAnn), equal);
+  await accounts.setMember(master, "team", "spies", "ann", "user");
+  await refused(t, "not_permitted", keys.regenerate(user("olga"), ofAnn), /a user who may do more/);
+  t.ok(await keys.regenerate(user("ann"), ofAnn), "her own");
+});
+
+t.test("who is permitted to replace secrets only cannot change fields with it", async (t) => {
+  const { keys, accounts } = await peopledWorld(t);
+  await accounts.update(master, "team", "ml", { memberPermissions: ["/key/regenerate"] });
+  const { key } = await keys.create(master, { userId: "ann", teamId: "ml" });
+  await refused(t, "not_permitted", keys.regenerate(user("mia"), key.id, 0, { tags: ["x"] }), /`tags`/);
+  await accounts.update(master, "team", "ml", { memberPermissions: ["/key/regenerate", "/key/update"] });
+  t.same((await keys.regenerate(user("mia"), key.id, 0, { tags: ["x"] })).key.fields.tags, ["x"]);
+});
+
 t.test("a deleted key is refused, not found, keeps its rows, and its alias is free", async (t) => {
   const { keys, accounts, store, find } = await peopledWorld(t);
   const { key, secret } = await keys.create(user("ann"), { alias: "app" });

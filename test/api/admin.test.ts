@@ -137,6 +137,74 @@ t.test("a key that is bound to addresses manages nothing from elsewhere", async 
   }
 });
 
+t.test("a key that IAM rules bind to addresses manages nothing from elsewhere, the rules neither", async (t) => {
+  const { ask } = await setUp(t);
+  await ask("POST", "/-/orgs", { id: "acme", alias: "acme" });
+  await ask("POST", "/-/teams", { id: "ml", alias: "ml", org_id: "acme" });
+  const key = bearer((await ask("POST", "/-/keys", { alias: "k", team_id: "ml" })).json.key);
+  const bind = async (path: string, ruleType: string, ipCidrs: readonly string[]) =>
+    ((await ask("POST", `${path}/iam`, { ruleType, ruleValue: { ipCidrs } })).json.rule as Json).id;
+  const status = async (): Promise<number> => (await ask("GET", "/-/keys", undefined, key)).status;
+  for (const path of ["/keys/api/k", "/projects/ml", "/orgs/acme"]) {
+    const elsewhere = await bind(path, "allow_ip_cidrs", ["10.0.0.0/8", "2001:db8::/32"]);
+    t.equal(await status(), 403, path);
+    await bind(path, "allow_ip_cidrs", ["127.0.0.1"]);
+    t.equal(await status(), 200, "one of several that allow");
+    await ask("DELETE", `${path}/iam/${elsewhere}`);
+    const denying = await bind(path, "deny_ip_cidrs", ["127.0.0.0/8"]);
+    t.equal(await status(), 403, path);
+    await ask("PATCH", `${path}/iam/${denying}`, { status: "inactive" });
+    t.equal(await status(), 200, path);
+  }
+});
+
+t.test("an owner's own list of addresses is no alternative to an admin's", async (t) => {
+  const { ask } = await setUp(t);
+  await ask("POST", "/-/users", { id: "ann" });
+  const key = bearer((await ask("POST", "/-/keys", { alias: "k", user_id: "ann" })).json.key);
+  const other = bearer((await ask("POST", "/-/keys", { alias: "other", user_id: "ann" })).json.key);
+  const allow = (ipCidrs: readonly string[], as?: Record<string, string>) =>
+    ask("POST", "/keys/api/k/iam", { ruleType: "allow_ip_cidrs", ruleValue: { ipCidrs } }, as);
+  await allow(["10.0.0.0/8"]);
+  t.equal((await allow(["127.0.0.1"], other)).status, 201);
+  t.equal((await ask("GET", "/-/keys", undefined, key)).status, 403);
+});
+
+t.test("a list of keys narrowed by team and by user has those that are both", async (t) => {
+  const { ask } = await setUp(t);
+  for (const id of ["ann", "bob"]) await ask("POST", "/-/users", { id });
+  await ask("POST", "/-/teams", { id: "ml" });
+  for (const [alias, user_id, team_id] of [
+    ["ann-ml", "ann", "ml"],
+    ["bob-ml", "bob", "ml"],
+    ["ann", "ann", null],
+  ]) {
+    await ask("POST", "/-/keys", { alias, user_id, team_id });
+  }
+  const listed = async (query: string) =>
+    ((await ask("GET", `/-/keys?${query}`)).json.items as Json[]).map(({ alias }) => alias);
+  t.same(await listed("team=ml"), ["ann-ml", "bob-ml"]);
+  t.same(await listed("user=ann"), ["ann-ml", "ann"]);
+  t.same(await listed("team=ml&user=ann"), ["ann-ml"]);
+});
+
+t.test("an alias cannot be emptied, and a key made with an empty one has its own", async (t) => {
+  const { ask } = await setUp(t);
+  await ask("POST", "/-/orgs", { id: "acme" });
+  await ask("POST", "/-/teams", { id: "ml" });
+  await ask("POST", "/-/users", { id: "ann" });
+  const made = await ask("POST", "/-/keys", { alias: "" });
+  t.match(made, { status: 201, json: { alias: /^sk-/ } });
+  for (const path of ["/-/orgs/acme", "/-/teams/ml", "/-/users/ann", `/-/keys/${made.json.id}`]) {
+    for (const alias of ["", null]) {
+      t.match(await ask("PATCH", path, { alias }), {
+        status: 400,
+        json: { detail: "`alias` is missing", field: "alias" },
+      });
+    }
+  }
+});
+
 t.test("members of teams and organisations are added, listed and removed", async (t) => {
   const { ask } = await setUp(t);
   await ask("POST", "/-/users", { id: "ann", alias: "Ann Lee/QA" });
@@ -160,6 +228,11 @@ t.test("bad input is told clearly, and nothing is changed", async (t) => {
   await refuse("POST", "/-/keys", { alias: 5 }, 400, { field: "alias" });
   await refuse("POST", "/-/keys", [], 400, { code: "invalid_request" });
   await refuse("POST", "/-/keys", '{"alias":', 400, { code: "invalid_json" });
+  const nested = (depth: number): string =>
+    `{"alias":"deep","metadata":${'{"a":'.repeat(depth - 1)}1${"}".repeat(depth)}`;
+  await refuse("POST", "/-/keys", nested(101), 400, { detail: "The body nests more than 100 deep" });
+  await refuse("POST", "/-/keys", nested(50_000), 400, { detail: "The body nests more than 100 deep" });
+  t.equal((await ask("DELETE", `/-/keys/${(await ask("POST", "/-/keys", nested(100))).json.id}`)).status, 204);
   await refuse("POST", "/-/keys", { alias: "r", rules: "deny modle x" }, 400, {
     field: "rules",
     detail: /did you mean/,

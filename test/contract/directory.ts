@@ -104,6 +104,9 @@ export const directory: Suite = {
       "alias_taken",
       store.directory.update({ ...change, fields: { rpmLimit: 1, alias: "ops" } }, by),
     );
+    await rejectsCode(t, "alias_taken", store.directory.update({ ...change, fields: { alias: "t2" } }, by));
+    await rejectsCode(t, "alias_taken", add(store.directory, "team", { alias: "t2" }));
+    await rejectsCode(t, "id_taken", add(store.directory, "team", { alias: "new" }, "ops"));
     await rejectsCode(t, "no_such_object", store.directory.update({ ...change, id: "t3", fields: {} }, by));
     const rich = [{ limitUsd: "99999999999", window: "day" }];
     await rejectsCode(t, "out_of_range", store.directory.update({ ...change, fields: { budgets: rich } }, by));

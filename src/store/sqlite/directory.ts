@@ -109,6 +109,7 @@ export class SqliteDirectory implements Directory {
       const at = { created_ms: nowMs, created_by: actor, updated_ms: nowMs, updated_by: actor };
       const columns = { ...columnsOf(kind, fields, "{}"), bounds: JSON.stringify(object.bounds), ...at };
       const secret = object.secret === undefined ? {} : secretColumns(object.secret);
+      this.#assertDistinct(kind, id, fields.alias, id);
       this.#write(kind, () => this.#insertRow(kind, { id, ...columns, ...secret }), String(fields.alias));
       if (fields.budgets !== undefined) this.#setBudgets(kind, id, fields.budgets);
       const line = { action: "create", kind, objectId: id, objectAlias: String(fields.alias) } as const;
@@ -126,6 +127,7 @@ export class SqliteDirectory implements Directory {
       const columns = { ...columnsOf(kind, fields, row.settings), bounds: JSON.stringify(change.bounds) };
       const stamp = { version: before.version + 1, updated_ms: nowMs, updated_by: actor };
       const secret = rotation === undefined ? {} : this.#rotate(id, row, rotation);
+      this.#assertDistinct(kind, id, fields.alias);
       this.#write(kind, () => this.#updateRow(kind, id, { ...columns, ...stamp, ...secret }), String(fields.alias));
       if (fields.budgets !== undefined) this.#setBudgets(kind, id, fields.budgets);
       const after = this.#existing(kind, id);
@@ -286,6 +288,16 @@ export class SqliteDirectory implements Directory {
   #updateRow(kind: AccountKind, id: string, columns: Record<string, Value | Buffer>): void {
     const sets = Object.keys(columns).map((name) => `${name} = @${name}`);
     this.#db.prepare(`UPDATE ${TABLES[kind].name} SET ${sets.join(", ")} WHERE id = @id`).run({ ...columns, id });
+  }
+
+  /** Rules take an object by its id and by its alias: who has another's id for an alias would pass for it. */
+  #assertDistinct(kind: AccountKind, ownId: string, alias: Json | undefined, id?: string): void {
+    const others = (column: string, name: Json | undefined): boolean => {
+      const sql = `SELECT 1 FROM ${TABLES[kind].name} WHERE ${column} = ? AND id <> ? AND deleted_ms IS NULL`;
+      return typeof name === "string" && this.#db.prepare(sql).get(name, ownId) !== undefined;
+    };
+    if (others("id", alias)) throw new StoreError("alias_taken", `The alias is the id of another ${kind}`);
+    if (others("alias", id)) throw new StoreError("id_taken", `The id is the alias of another ${kind}`);
   }
 
   #write(kind: AccountKind, work: () => void, alias: string): void {

@@ -404,7 +404,7 @@ t.test("requests are listed for those who may see them, by key, user, id and day
 });
 
 t.test("errors are told as LiteLLM tells them, and a key with routes keeps to them", async (t) => {
-  const { ask, newKey } = await startWorld(t);
+  const { ask, newKey, gateway } = await startWorld(t);
   const narrow = await newKey("ann", { key_type: "llm_api" });
   const refused = await ask({ secret: String(narrow.key) }, "GET", "/key/list");
   t.strictSame(refused.json, {
@@ -422,4 +422,7 @@ t.test("errors are told as LiteLLM tells them, and a key with routes keeps to th
     json: { error: { type: "auth_error", code: "401" } },
   });
   t.match(await ask("ann", "POST", "/key/update", {}), { status: 400, json: { error: { param: "key" } } });
+  const own = { authorization: `Bearer ${(await newKey("ann")).key}`, "content-type": "text/plain" };
+  const form = await fetch(`${gateway.adminUrl}/key/generate`, { method: "POST", body: "a=1", headers: own });
+  t.match(await form.json(), { error: { type: "bad_request_error", code: "415" } });
 });
