@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { assertAddress } from "../accounts/address.ts";
 import type { Actor } from "../accounts/caller.ts";
 import { GatewayError } from "../errors.ts";
+import { looksLikeKey } from "../key-secret.ts";
 import type { Directory } from "../store/directory.ts";
 import type { Principal, RequestHead } from "../types.ts";
 import type { ApiRoute, RouteSet } from "./route.ts";
@@ -56,7 +57,8 @@ export class Credentials {
       throttle.good(head.ip, sent.any);
       return asker;
     } catch (error) {
-      if (error instanceof GatewayError && error.status === 401 && sent.any !== "") throttle.wrong(head.ip, sent.any);
+      const isWrong = error instanceof GatewayError && error.status === 401 && sent.any !== "";
+      if (isWrong && !isMisplaced(sent, to)) throttle.wrong(head.ip, sent.any);
       throw error;
     }
   }
@@ -95,6 +97,11 @@ function sentBy({ headers }: IncomingMessage): Sent {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1] ?? null;
   const parts = [adminKey, headers.authorization, headers["x-api-key"], headers["x-goog-api-key"]];
   return { adminKey, bearer, any: parts.filter(Boolean).join("\n") };
+}
+
+/** A virtual key sent where only the admin key opens: a mistake, and no guess at either. */
+function isMisplaced({ adminKey, bearer }: Sent, { access }: ApiRoute): boolean {
+  return access === "admin" && adminKey === null && bearer !== null && looksLikeKey(bearer);
 }
 
 function wrongAdminKey(): GatewayError {

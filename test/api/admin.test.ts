@@ -170,6 +170,14 @@ t.test("an owner's own list of addresses is no alternative to an admin's", async
   t.equal((await ask("GET", "/-/keys", undefined, key)).status, 403);
 });
 
+t.test("virtual keys on the admin key's routes are refused, and lock nobody of the address out", async (t) => {
+  const { ask } = await setUp(t);
+  const key = bearer((await ask("POST", "/-/keys", { alias: "k" })).json.key);
+  const fresh = bearer((await ask("POST", "/-/keys", { alias: "fresh" })).json.key);
+  for (let i = 0; i < 25; i += 1) t.equal((await ask("GET", "/-/usage", undefined, key)).status, 401);
+  t.equal((await ask("GET", "/-/keys", undefined, fresh)).status, 200, "one that was not seen before");
+});
+
 t.test("a list of keys narrowed by team and by user has those that are both", async (t) => {
   const { ask } = await setUp(t);
   for (const id of ["ann", "bob"]) await ask("POST", "/-/users", { id });
