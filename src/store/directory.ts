@@ -218,7 +218,7 @@ export interface Directory {
   remove(objects: readonly Pick<ObjectChange, "kind" | "id" | "version">[], by: By): Promise<void>;
   /** Adds the member, or changes the role. */
   setMember(member: Omit<Membership, "createdMs">, by: By): Promise<Membership>;
-  /** `no_such_object` when there is no such member. */
+  /** `no_such_object` when there is no such member. The user's keys in a team that it leaves are disabled. */
   removeMember(member: Pick<Membership, "kind" | "objectId" | "userId">, by: By): Promise<void>;
   member(kind: Membership["kind"], objectId: string, userId: string): Promise<Membership | null>;
   /** Members of a team or an organisation, by user id. @param after the last user id of the page before */

@@ -214,7 +214,7 @@ t.test("an alias cannot be emptied, and a key made with an empty one has its own
 });
 
 t.test("members of teams and organisations are added, listed and removed", async (t) => {
-  const { ask } = await setUp(t);
+  const { gateway, ask } = await setUp(t);
   await ask("POST", "/-/users", { id: "ann", alias: "Ann Lee/QA" });
   await ask("POST", "/-/teams", { id: "ml", alias: "ml" });
   const put = await ask("PUT", "/-/teams/ml/members/Ann%20Lee%2FQA", { role: "admin" });
@@ -222,7 +222,11 @@ t.test("members of teams and organisations are added, listed and removed", async
   t.match((await ask("GET", "/-/teams/ml/members")).json, { items: [{ user: "ann" }], next: null });
   const ann = bearer((await ask("POST", "/-/keys", { alias: "a", user_id: "ann" })).json.key);
   t.match((await ask("GET", "/-/teams", undefined, ann)).json, { items: [{ id: "ml" }] });
+  const own = await ask("POST", "/-/keys", { alias: "ann-ml", user_id: "ann", team_id: "ml" });
+  const hello = { model: "gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
+  t.equal((await gateway.chat(hello, bearer(own.json.key))).status, 200);
   t.equal((await ask("DELETE", "/-/teams/ml/members/ann", undefined, ann)).status, 204);
+  t.equal((await gateway.chat(hello, bearer(own.json.key))).status, 401, "its key of that team is disabled");
   t.match((await ask("GET", "/-/teams", undefined, ann)).json, { items: [] });
 });
 

@@ -272,6 +272,45 @@ export const directory: Suite = {
     await rejectsCode(t, "no_such_object", store.directory.setMember(ghost, by));
   },
 
+  "who leaves a team leaves it with keys that are disabled; other keys stay": async (t, fresh) => {
+    const { store } = open(t, fresh);
+    for (const id of ["ml", "ops"]) await add(store.directory, "team", { alias: id }, id);
+    for (const id of ["ann", "bob"]) {
+      await add(store.directory, "user", { alias: id }, id);
+      await store.directory.setMember({ kind: "team", objectId: "ml", userId: id, role: "user" }, by);
+    }
+    const places: Record<string, Fields> = {
+      mine: { teamId: "ml", userId: "ann" },
+      elsewhere: { teamId: "ops", userId: "ann" },
+      personal: { userId: "ann" },
+      another: { teamId: "ml", userId: "bob" },
+      service: { teamId: "ml" },
+    };
+    const ids = new Map<string, string>();
+    for (const [alias, fields] of Object.entries(places)) {
+      const { prefix, lastFour, hash } = newKey(alias);
+      const secret = { prefix, lastFour, hash };
+      const { id } = await store.directory.insert(
+        { kind: "key", fields: { alias, ...fields }, bounds: {}, secret },
+        by,
+      );
+      ids.set(alias, id);
+    }
+    const since = store.accounts.revision();
+    await store.directory.removeMember({ kind: "team", objectId: "ml", userId: "ann" }, by);
+    for (const [alias, id] of ids) {
+      const key = await store.directory.get("key", id);
+      t.equal(key?.fields.status ?? "active", alias === "mine" ? "disabled" : "active", alias);
+    }
+    const changed = store.accounts.changesSince(since) ?? [];
+    t.ok(
+      changed.some(({ objectId }) => objectId === ids.get("mine")),
+      "caches learn it",
+    );
+    const lines = await store.directory.audit({ object: "mine", limit: 10 });
+    t.match(lines.at(-1), { action: "update", field: "status", old: "active", new: "disabled" });
+  },
+
   "what has changed since a revision is told by kind and id, to other processes too": async (t, fresh) => {
     const database = fresh(t);
     const { store, clock } = open(t, () => database);

@@ -151,9 +151,10 @@ export class SqliteDirectory implements Directory {
   }
 
   async removeMember(member: Parameters<Directory["removeMember"]>[0], { actor }: By): Promise<void> {
-    this.#changes.run(actor, (log) => {
+    this.#changes.run(actor, (log, nowMs) => {
       const { alias } = this.#existing(member.kind, member.objectId).fields;
       this.#members.remove(member, String(alias), log);
+      if (member.kind === "team") this.#disableKeysOf(member, actor, nowMs, log);
     });
   }
 
@@ -213,6 +214,23 @@ export class SqliteDirectory implements Directory {
       const line = { action: "update", kind, objectId: id, objectAlias: String(alias) } as const;
       log({ ...line, field: "spend", old: [...spent], new: "0" });
     });
+  }
+
+  #disableKeysOf(
+    { objectId: teamId, userId }: Pick<Membership, "objectId" | "userId">,
+    actor: string,
+    nowMs: number,
+    log: Log,
+  ): void {
+    const sql = `
+      SELECT id, alias, version FROM keys
+      WHERE team_id = ? AND user_id = ? AND status = 'active' AND deleted_ms IS NULL`;
+    type Row = { readonly id: string; readonly alias: string; readonly version: number };
+    for (const { id, alias, version } of this.#db.prepare<[string, string], Row>(sql).all(teamId, userId)) {
+      this.#updateRow("key", id, { status: "disabled", version: version + 1, updated_ms: nowMs, updated_by: actor });
+      const line = { action: "update", kind: "key", objectId: id, objectAlias: alias, field: "status" } as const;
+      log({ ...line, old: "active", new: "disabled" });
+    }
   }
 
   #isNarrow(kind: AccountKind, filter: CountQuery): boolean {
