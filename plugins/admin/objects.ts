@@ -1,6 +1,5 @@
 // Routes of one kind of account object: list, make, show, change, delete, forget what was spent.
 import {
-  AccountError,
   type AccountKind,
   type AccountObject,
   type ApiReply,
@@ -125,10 +124,4 @@ export function titled(kind: AccountKind): string {
 /** An answer with the object and its version. */
 export function shown(object: AccountObject, status = 200, more: object = {}): ApiReply {
   return { status, body: { ...objectJson(object), ...more }, headers: { etag: etagOf(object) } };
-}
-
-/** @throws AccountError `invalid_field` @param field as the caller wrote it */
-export function assertGiven(value: string | undefined, field: string): asserts value is string {
-  if (value === undefined || value === "")
-    throw new AccountError("invalid_field", `\`${field}\` is missing`, { field });
 }

@@ -125,11 +125,6 @@ export const NOUNS: Readonly<Record<AccountKind, string>> = {
   group: "access group",
 };
 
-/** Words that are no edit away from what people may write instead. */
-export function fieldNames(kind: AccountKind): readonly string[] {
-  return Object.keys(FIELDS[kind]);
-}
-
 /** A field's name as the routes and the messages write it: `maxParallelRequests` → `max_parallel_requests`. */
 export function wireName(field: string): string {
   return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
