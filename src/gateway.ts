@@ -264,16 +264,18 @@ async function openListeners(
     ...common,
     handler: (req, res) => (dataApi.serves(req.url) ? dataApi.handler(req, res) : pipeline.handle(req, res)),
   });
-  const adminApi = apiOn("admin");
-  const adminServer = createServer({
-    ...common,
-    handler: (req, res) => (calls.of(req.url) === null ? adminApi.handler(req, res) : pipeline.handle(req, res)),
-  });
-  closers.push(() => closeServers(data, adminServer));
+  const adminApi = isWorker ? null : apiOn("admin");
+  const adminServer =
+    adminApi &&
+    createServer({
+      ...common,
+      handler: (req, res) => (calls.of(req.url) === null ? adminApi.handler(req, res) : pipeline.handle(req, res)),
+    });
+  closers.push(() => closeServers(data, ...(adminServer === null ? [] : [adminServer])));
   closers.push(() => workers?.drain());
   const { listen, admin } = config;
   const url = workers === undefined ? await listenOn(data, listen.host, listen.port) : await workers.start(adminKey);
-  const adminUrl = isWorker ? "" : await listenOn(adminServer, admin.listen.host, admin.listen.port);
+  const adminUrl = adminServer === null ? "" : await listenOn(adminServer, admin.listen.host, admin.listen.port);
   return { url, adminUrl, data };
 }
 
