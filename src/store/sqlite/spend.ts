@@ -45,8 +45,9 @@ export class SpendTable {
     for (const row of rows) {
       if (row.costNanoUsd === 0) continue;
       const owners = ownersOf(row);
-      const sum = sums.get(owners.join("\n"));
-      if (sum === undefined) sums.set(owners.join("\n"), { owners, nanoUsd: row.costNanoUsd });
+      const name = owners.join("\n");
+      const sum = sums.get(name);
+      if (sum === undefined) sums.set(name, { owners, nanoUsd: row.costNanoUsd });
       else sum.nanoUsd += row.costNanoUsd;
     }
     for (const { owners, nanoUsd } of sums.values()) this.#write(owners, nanoUsd);
